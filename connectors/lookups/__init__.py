@@ -1,0 +1,1 @@
+"""Lookup services: one file and one data table each."""
