@@ -1,0 +1,7 @@
+"""Exact reading of numbers in batches: tables compiled from phonenumbers' metadata and the kernel that walks them."""
+
+from __future__ import annotations
+
+from ringtrue.numbering.reader import kernel_status, read
+
+__all__ = ["kernel_status", "read"]

@@ -1,0 +1,63 @@
+"""Raw text and a default region -> E.164, extension, validity, reason, region and line type; vectorised.
+
+Columns of the result, one row for each number found and at least one for each input:
+
+row        position of the input, from 0
+e164       the number, null where there is nothing to dial
+extension  digits after the number, or null
+error      name of phonenumbers' parse error, or null
+possible   name of phonenumbers' ValidationResult, null where the text does not parse
+valid      phonenumbers' is_valid_number; with repair, false for placeholders and fiction ranges
+type       name of phonenumbers' PhoneNumberType, null where the text does not parse
+region     where the number is from, null where nothing says so
+reason     a code of `ringtrue.reasons.REASONS`, never null; `ok` where the number is valid as entered
+sure       false: a suggestion for the review queue, not to be used unasked
+
+With `repair=False` there is one row per input and `e164` is what phonenumbers gives for anything that parses. With repair,
+`e164` is null unless the number is valid or its length is possible: a local number without its area code is not callable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ringtrue import numbering
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_STRINGS = (pa.string(), pa.large_string())
+
+
+def normalize(raw: Any, region: Any, *, repair: bool = True) -> pd.DataFrame:
+    """Read numbers out of texts; an Arrow-backed DataFrame with the columns described above.
+
+    `raw` is a pandas Series, an Arrow array or a list; `region` one code or one per row, upper or lower case, or None.
+    """
+    import pandas as pd
+
+    return normalize_arrow(raw, region, repair=repair).to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def normalize_arrow(raw: Any, region: Any, *, repair: bool = True) -> pa.Table:
+    """`normalize` without pandas."""
+    texts = _texts(raw)
+    regions = _regions(region, len(texts))
+    return pa.Table.from_batches([numbering.read(texts, regions)])
+
+
+def _texts(raw: Any) -> pa.Array:
+    array = raw if isinstance(raw, pa.Array | pa.ChunkedArray) else pa.array(raw, from_pandas=True)
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    return array if array.type in _STRINGS else array.cast(pa.string())
+
+
+def _regions(region: str | Sequence[str | None] | Any, rows: int) -> pa.Array:
+    if region is None or isinstance(region, str):
+        return pa.array([region.upper() if region else None] * rows, pa.string())
+    return pc.utf8_upper(_texts(region))

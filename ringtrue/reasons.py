@@ -1,0 +1,15 @@
+"""Why a number reads as it does: the one list of reason codes."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from typing import Final
+
+REASONS: Final[dict[str, str]] = {
+    code: str(entry["means"])
+    for code, entry in tomllib.loads(
+        files("ringtrue").joinpath("data/numbers/reasons.toml").read_text(encoding="utf-8")
+    )["reason"].items()
+}
+"""Reason code -> what it means, in the order of ringtrue/data/numbers/reasons.toml. The position is the dictionary index."""
