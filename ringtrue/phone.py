@@ -19,11 +19,9 @@ With `repair=False` there is one row per input and `e164` is what phonenumbers g
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ringtrue import numbering
 
@@ -46,18 +44,19 @@ def normalize(raw: Any, region: Any, *, repair: bool = True) -> pd.DataFrame:
 def normalize_arrow(raw: Any, region: Any, *, repair: bool = True) -> pa.Table:
     """`normalize` without pandas."""
     texts = _texts(raw)
-    regions = _regions(region, len(texts))
-    return pa.Table.from_batches([numbering.read(texts, regions)])
+    return pa.Table.from_batches(numbering.read(texts, _regions(region)))
 
 
 def _texts(raw: Any) -> pa.Array:
     array = raw if isinstance(raw, pa.Array | pa.ChunkedArray) else pa.array(raw, from_pandas=True)
     if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
+        array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
     return array if array.type in _STRINGS else array.cast(pa.string())
 
 
-def _regions(region: str | Sequence[str | None] | Any, rows: int) -> pa.Array:
+def _regions(region: Any) -> pa.Array | str | None:
     if region is None or isinstance(region, str):
-        return pa.array([region.upper() if region else None] * rows, pa.string())
-    return pc.utf8_upper(_texts(region))
+        return region
+    if isinstance(region, pa.DictionaryArray):
+        return region
+    return _texts(region)

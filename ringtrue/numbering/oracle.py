@@ -23,6 +23,8 @@ class Reading(NamedTuple):
     valid: bool
     type: str | None
     region: str | None
+    homeless: bool = False
+    """It does not parse only because no default region is known for a number in national form."""
 
 
 def read_one(text: str | None, region: str | None) -> Reading:
@@ -30,7 +32,8 @@ def read_one(text: str | None, region: str | None) -> Reading:
     try:
         number = phonenumbers.parse(text, region)
     except NumberParseException as error:
-        return Reading(None, None, ERRORS[error.error_type], None, False, None, None)
+        homeless = "default region" in str(error)
+        return Reading(None, None, ERRORS[error.error_type], None, False, None, None, homeless)
     kind = phonenumbers.number_type(number)
     return Reading(
         phonenumbers.format_number(number, PhoneNumberFormat.E164),
