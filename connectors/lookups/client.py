@@ -1,0 +1,226 @@
+"""How every lookup service is reached: token bucket, retry of what cost nothing, and vendor errors in our own words.
+
+A request that was surely not served (429, 5xx, no connection) is repeated; one whose answer was lost is not, because it may have been charged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import orjson
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
+from tenacity.wait import wait_exponential_jitter
+
+from connectors.http import error_for_status, is_html, mask_body, mask_url, translate_transport_error
+from connectors.lookups.protocol import Limits
+from ringtrue.errors import (
+    AllowanceSpent,
+    ConnectionLost,
+    CredentialRefused,
+    HostUnreachable,
+    RateLimited,
+    RetryLater,
+    RingTrueError,
+    SchemaChanged,
+    ServiceUnavailable,
+)
+
+Sleep = Callable[[float], Awaitable[None]]
+Clock = Callable[[], float]
+Judge = Callable[[httpx.Response], RingTrueError | None]
+
+_LONGEST_WAIT_SECONDS = 60.0
+
+
+class _MaskedAddresses(logging.Filter):
+    """Lookup addresses hold numbers and keys, and httpx logs every address: they are masked before a handler sees them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(mask_url(str(arg)) if isinstance(arg, httpx.URL) else arg for arg in record.args)
+        return True
+
+
+_MASK = _MaskedAddresses()
+
+
+class Pace:
+    """A token bucket that gives way: each 429 halves the rate and waits as long as the service says, each success wins a little back."""
+
+    def __init__(
+        self, rate_per_second: float, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep, burst: float = 1.0
+    ) -> None:
+        self.ceiling = self.rate = rate_per_second
+        self._burst = max(burst, 1.0)
+        self._tokens = self._burst
+        self._clock, self._sleep = clock, sleep
+        self._at = clock()
+        self._closed_until = 0.0
+
+    async def take(self) -> None:
+        """Wait for one token. Tokens are handed out in the order they were asked for, as debts against the future."""
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self.rate)
+        self._at = now
+        self._tokens -= 1
+        wait = max(-self._tokens / self.rate, self._closed_until - now)
+        if wait > 0:
+            await self._sleep(wait)
+
+    def slow_down(self, retry_after_seconds: float | None) -> None:
+        """The service refused for haste."""
+        self.rate = max(self.rate / 2, self.ceiling / 64)
+        if retry_after_seconds:
+            self._closed_until = max(self._closed_until, self._clock() + retry_after_seconds)
+
+    def served(self) -> None:
+        """The service answered: win back a hundredth of the ceiling."""
+        if self.rate < self.ceiling:
+            self.rate = min(self.ceiling, self.rate + self.ceiling / 100)
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    said = error.retry_after_seconds if isinstance(error, RetryLater) else None
+    return said if said is not None else _backoff(state)
+
+
+_backoff = wait_exponential_jitter(initial=0.2, max=8.0)
+
+
+def _worth_repeating(error: BaseException) -> bool:
+    """Nothing was charged, and the wait is short enough to sleep through; longer ones are left to the desk, which leaves the service out."""
+    if isinstance(error, HostUnreachable):
+        return True
+    if not isinstance(error, RateLimited | ServiceUnavailable):
+        return False
+    return (error.retry_after_seconds or 0) <= _LONGEST_WAIT_SECONDS
+
+
+class LookupClient:
+    """An `httpx.AsyncClient` for one service, with its pace and its retries.
+
+    `attempts` counts the first try. `sleep` and `clock` are for tests in which waiting is part of the behaviour.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        base_url: str,
+        limits: Limits,
+        *,
+        headers: Mapping[str, str] | None = None,
+        auth: httpx.Auth | tuple[str, str] | None = None,
+        attempts: int = 4,
+        sleep: Sleep = asyncio.sleep,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        logging.getLogger("httpx").addFilter(_MASK)
+        self.service = service
+        self._attempts, self._sleep = attempts, sleep
+        self.pace = Pace(limits.rate_per_second, clock=clock, sleep=sleep, burst=limits.rate_per_second / 10)
+        self._client = httpx.AsyncClient(
+            base_url=base_url.rstrip("/"),
+            headers=headers,
+            auth=auth,
+            timeout=httpx.Timeout(limits.timeout_seconds, connect=5.0, pool=None),
+            limits=httpx.Limits(
+                max_connections=limits.concurrency, max_keepalive_connections=limits.concurrency, keepalive_expiry=4.0
+            ),
+            follow_redirects=False,
+            trust_env=True,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Give back the connections."""
+        await self._client.aclose()
+
+    async def send(
+        self, method: str, path: str, *, judge: Judge | None = None, repeat: bool = True, **request: Any
+    ) -> httpx.Response:
+        """Send one request and return the answer.
+
+        `judge` sees a refusal first and returns our error for it, or None where the usual meaning of its status holds. `repeat` False: never sent twice.
+        Raises RateLimited or ServiceUnavailable when the tries are used up, ConnectionLost when the answer did not arrive, HostUnreachable when there
+        was no connection, CredentialRefused (401, 403), AllowanceSpent (402), SchemaChanged (any other status).
+        """
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(self._attempts if repeat else 1),
+            retry=retry_if_exception(_worth_repeating),
+            wait=_wait,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        response: httpx.Response = await retrying(self._once, method, path, judge, request)
+        return response
+
+    async def _once(self, method: str, path: str, judge: Judge | None, request: dict[str, Any]) -> httpx.Response:
+        await self.pace.take()
+        try:
+            response = await self._client.request(method, path, **request)
+        except httpx.HTTPError as exc:
+            error = translate_transport_error(exc)
+            if error is None:
+                raise
+            raise error from exc
+        if response.is_success:
+            self.pace.served()
+            return response
+        refusal = (judge(response) if judge else None) or self._refusal(response)
+        if isinstance(refusal, RateLimited):
+            self.pace.slow_down(refusal.retry_after_seconds)
+        raise refusal
+
+    def _refusal(self, response: httpx.Response) -> RingTrueError:
+        status = response.status_code
+        passing = error_for_status(self.service, status, response.headers, response.text)
+        if passing is not None:
+            return passing
+        shown = mask_body(response.text) or "no text"
+        if status in (401, 403):
+            return CredentialRefused(
+                f"{self.service} refuses our key (HTTP {status}: {shown}). Check the secrets of [lookups.{self.service}] and what the key may use."
+            )
+        if status == 402:
+            return AllowanceSpent(
+                f"The credit at {self.service} is used up (HTTP 402). Top it up, or lower the budget."
+            )
+        return SchemaChanged(
+            f"{self.service} answered HTTP {status}, which its contract does not know ({shown}). Nothing was taken from it."
+        )
+
+    def rate_limited(self, said: str, retry_after_seconds: float | None = None) -> RateLimited:
+        """The error for a service that says "too fast" inside HTTP 200; also slows the pace."""
+        self.pace.slow_down(retry_after_seconds)
+        return RateLimited(f"{self.service} asks us to slow down ({said}).", retry_after_seconds=retry_after_seconds)
+
+    def json(self, response: httpx.Response) -> Any:
+        """Read the body. Raises ServiceUnavailable for an HTML page, ConnectionLost for half a body."""
+        try:
+            return orjson.loads(response.content)
+        except orjson.JSONDecodeError as exc:
+            if is_html(response.text):
+                raise ServiceUnavailable(f"{self.service} sent an HTML page where JSON was due.") from exc
+            raise ConnectionLost(
+                f"{self.service} sent {len(response.content)} bytes that are not complete JSON. The request may have been charged, so it is not repeated."
+            ) from exc
+
+    def schema_changed(self, what: str) -> SchemaChanged:
+        """The error for an answer that lacks what its contract promises."""
+        return SchemaChanged(
+            f"{self.service} answers in a form we do not know ({what}). It is left out; look for a newer version of its contract."
+        )

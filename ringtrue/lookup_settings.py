@@ -1,0 +1,111 @@
+"""What `ringtrue.toml` may say under `[lookups]`: which services are asked, with how much money, and which numbers never leave their country."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from ringtrue.errors import SettingsError
+
+_ENVIRONMENT_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
+
+Money = Annotated[Decimal, Field(ge=0)]
+Region = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+
+
+class Budget(BaseModel):
+    """How much one service may cost, in the service's own currency. None means no limit of that kind."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: Money | None = None
+    day: Money | None = None
+    month: Money | None = None
+
+
+class ServiceSettings(BaseModel):
+    """One lookup service. Every field that is not named here is an option of that service and checked by its own file.
+
+    `secrets` maps what the service calls its secret to the name of the environment variable that holds it, never to the secret itself.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    enabled: bool = False
+    products: tuple[str, ...] = ()
+    """Which of the service's products may be bought; empty means the service's default."""
+    budget: Budget = Budget()
+    secrets: dict[str, str] = Field(default_factory=dict)
+    base_url: str | None = None
+    """Another address than the vendor's own: a regional host, a proxy, the sandbox."""
+    regions: tuple[Region, ...] = ()
+    """Only numbers of these regions are sent; empty means every region the service covers."""
+    never_regions: tuple[Region, ...] = ()
+    """Numbers of these regions are never sent to this service."""
+    rate_per_second: float | None = Field(default=None, gt=0)
+    concurrency: int | None = Field(default=None, ge=1, le=1000)
+    lifetime_days: float | None = Field(default=None, gt=0)
+    """How long one answer stands before the same question may be bought again."""
+    timeout_seconds: float = Field(default=20.0, gt=0)
+    prices: dict[str, Money] = Field(default_factory=dict)
+    """Your contract's price per question by product, where it differs from `data/lookups/prices.toml`."""
+
+    @field_validator("secrets")
+    @classmethod
+    def _names_only(cls, secrets: dict[str, str]) -> dict[str, str]:
+        for name, variable in secrets.items():
+            if not _ENVIRONMENT_NAME.match(variable):
+                raise ValueError(
+                    f"secrets.{name} must be the name of an environment variable, such as LOOKUP_{name.upper()}, and not the secret itself"
+                )
+        return secrets
+
+    @property
+    def options(self) -> dict[str, object]:
+        """What only this service understands."""
+        return dict(self.model_extra or {})
+
+
+class LookupsSettings(BaseModel):
+    """The `[lookups]` part of the settings: one table per service, and what holds for all of them."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    keep_in_country: tuple[Region, ...] = ()
+    """Numbers of these regions are sent to no service that stands outside their country."""
+    lease_minutes: float = Field(default=30.0, gt=0)
+    """After so long an intent of another run without an answer counts as left by a crash."""
+    __pydantic_extra__: dict[str, ServiceSettings] = Field(init=False)
+
+    @property
+    def services(self) -> dict[str, ServiceSettings]:
+        """Every service that has a table, by the name of its file in `connectors/lookups`."""
+        return dict(self.__pydantic_extra__ or {})
+
+    @property
+    def enabled(self) -> dict[str, ServiceSettings]:
+        """The services that are switched on."""
+        return {name: service for name, service in self.services.items() if service.enabled}
+
+
+def read_secrets(
+    service: str, settings: ServiceSettings, defaults: Mapping[str, str], environ: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Fetch a service's secrets from the environment; `defaults` names the variable of each secret the service needs.
+
+    Raises SettingsError, naming the variables that are not set.
+    """
+    environ = os.environ if environ is None else environ
+    variables = {**defaults, **settings.secrets}
+    missing = sorted(variable for variable in variables.values() if not environ.get(variable))
+    if missing:
+        raise SettingsError(
+            f"The lookup service {service} is switched on, but the environment variable {' and '.join(missing)} is not set. "
+            f"Set it, or set enabled = false under [lookups.{service}]."
+        )
+    return {name: environ[variable] for name, variable in variables.items()}
