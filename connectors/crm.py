@@ -7,56 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
+from ringtrue.fields import FieldMap as FieldMap
 from ringtrue.records import PulledCall, PulledRecord, RecordWrite, RowResult
-
-
-@dataclass(frozen=True)
-class FieldMap:
-    """Which API names of one CRM object mean what. Empty tuples and None where the object has no such field."""
-
-    phones: tuple[str, ...]
-    first_name: str | None = None
-    last_name: str | None = None
-    full_name: str | None = None
-    email: str | None = None
-    country: tuple[str, ...] = ()
-    """First non-empty one counts; ISO code fields before free text."""
-    state: tuple[str, ...] = ()
-    city: str | None = None
-    postal_code: str | None = None
-    owner: str | None = None
-    account: str | None = None
-    lead_source: tuple[str, ...] = ()
-    """All are kept, joined into the raw source that `ringtrue/sources.py` maps."""
-    do_not_call: tuple[str, ...] = ()
-    """Flags that mean "do not call this person" when true."""
-    email_opt_out: tuple[str, ...] = ()
-    linkedin: str | None = None
-    extra: tuple[str, ...] = ()
-
-    def all_fields(self) -> tuple[str, ...]:
-        """Every API name of the map, each once, in a stable order."""
-        single = (
-            self.first_name,
-            self.last_name,
-            self.full_name,
-            self.email,
-            self.city,
-            self.postal_code,
-            self.owner,
-            self.account,
-            self.linkedin,
-        )
-        many = (
-            *self.phones,
-            *self.country,
-            *self.state,
-            *self.lead_source,
-            *self.do_not_call,
-            *self.email_opt_out,
-            *self.extra,
-        )
-        return tuple(dict.fromkeys([*many, *(name for name in single if name)]))
 
 
 class FieldInfo(NamedTuple):

@@ -1,0 +1,212 @@
+"""Decision against the CRM's values: the smallest set of changes that makes a record true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple
+
+from ringtrue.fields import OwnFields
+from ringtrue.records import BEST_NUMBER_ORDER, NextChannel, Status
+
+CALLABLE: frozenset[Status] = frozenset({"active", "unverified", "no_answer"})
+"""Statuses under which a number may still be dialled."""
+_SHOWN_AS_BEST = CALLABLE | {"suspended"}
+_RANK = {status: rank for rank, status in enumerate(BEST_NUMBER_ORDER)}
+DAY_MS = 86_400_000
+REASON_LENGTH = 255
+
+Fields = dict[str, list[str | None]]
+
+
+class NumberState(NamedTuple):
+    """One number of a contact and its current decision."""
+
+    field: str
+    position: int
+    raw: str
+    e164: str | None
+    extension: str | None
+    valid: bool
+    sure: bool
+    type: str | None
+    status: Status
+    reason: str
+    decided_at: int
+    decision_id: int
+    personal_opt_out: bool
+    """The number's do-not-call comes from a person, not from a registry alone."""
+
+
+class ContactState(NamedTuple):
+    """A record as last seen in its CRM, with what is known of its numbers."""
+
+    contact_id: int
+    object_name: str
+    record_id: str
+    ours: Mapping[str, str]
+    raw_phones: Mapping[str, str]
+    flagged_by_us: bool
+    """Our own write set the do-not-call flag, nobody else."""
+    opted_out: bool
+    """The person is suppressed, whatever the number."""
+    opt_out_reason: str | None
+    email_usable: bool
+    linkedin: bool
+    sms_consent: bool
+    why_id: str
+    numbers: tuple[NumberState, ...]
+    holds: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class PlanRules:
+    """What a connection's settings say about writing."""
+
+    own: OwnFields
+    mode: Literal["separate_field", "replace"]
+    refresh_days: int = 30
+    registry_flags: Literal["any", "all"] = "all"
+    why_url: str | None = None
+    email_known_good_only: bool = False
+
+
+class RecordPlan(NamedTuple):
+    """The changes of one record: {field: [before, after]}."""
+
+    fields: Fields
+    guarded: bool
+    decisions: list[int]
+
+
+def best_number(numbers: tuple[NumberState, ...]) -> NumberState | None:
+    """The number to show for a record: best status first, then the order of the fields."""
+    return min(numbers, key=lambda number: _RANK[number.status], default=None)
+
+
+def is_suppressed(contact: ContactState, rules: PlanRules) -> bool:
+    """Whether the record must carry the do-not-call flag.
+
+    A person's own opt-out always; a registry listing when no callable number is left, or when any is listed (`registry_flags`).
+    """
+    if contact.opted_out:
+        return True
+    listed = False
+    for number in contact.numbers:
+        if number.status == "do_not_call":
+            if number.personal_opt_out:
+                return True
+            listed = True
+    if not listed:
+        return False
+    return rules.registry_flags == "any" or not any(number.status in CALLABLE for number in contact.numbers)
+
+
+def next_channel(contact: ContactState, best: NumberState | None, suppressed: bool) -> NextChannel:
+    """How to reach the person next: the phone while a number may be called, else another way that is allowed."""
+    if best is not None and not suppressed:
+        if best.status in CALLABLE and best.status != "no_answer":
+            return "phone" if best.position == 0 and best.field == contact.numbers[0].field else "other_number"
+        if best.status == "no_answer" and contact.sms_consent and best.type in {"MOBILE", "FIXED_LINE_OR_MOBILE"}:
+            return "sms"
+    if contact.email_usable:
+        return "email"
+    if contact.linkedin:
+        return "linkedin"
+    return "phone" if best is not None and not suppressed and best.status == "no_answer" else "none"
+
+
+def _text_of_moment(moment: int) -> str:
+    return datetime.fromtimestamp(moment / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def _moment_of_text(text: str | None) -> int | None:
+    if not text:
+        return None
+    try:
+        return int(datetime.fromisoformat(text.replace("+0000", "+00:00")).timestamp() * 1000)
+    except ValueError:
+        return int(text) if text.isdigit() else None
+
+
+def plan_record(contact: ContactState, rules: PlanRules) -> RecordPlan | None:
+    """The smallest changes that make the record say what we know, or None when it does already.
+
+    Reason and checked-at travel with another change, or alone when more than `refresh_days` newer.
+    """
+    own = rules.own
+    seen = contact.ours
+    fields: Fields = {}
+    by_field: dict[str, NumberState] = {}
+    per_field: dict[str, int] = {}
+    for number in contact.numbers:
+        per_field[number.field] = per_field.get(number.field, 0) + 1
+        held = by_field.get(number.field)
+        if held is None or _RANK[number.status] < _RANK[held.status]:
+            by_field[number.field] = number
+    best = best_number(contact.numbers)
+    suppressed = is_suppressed(contact, rules)
+
+    for field, name in own.phone_status.items():
+        shown = by_field.get(field)
+        _set(fields, seen, name, shown.status if shown else None)
+    if rules.mode == "separate_field":
+        for field, name in own.phone_e164.items():
+            shown = by_field.get(field)
+            _set(fields, seen, name, shown.e164 if shown and shown.valid else None)
+    status: str | None = "do_not_call" if suppressed else best.status if best else None
+    _set(fields, seen, own.status, status)
+    usable = best is not None and best.status in _SHOWN_AS_BEST and not suppressed
+    _set(fields, seen, own.best_number, best.e164 if usable and best else None)
+    nothing_known = best is None and not suppressed
+    _set(fields, seen, own.next_channel, None if nothing_known else next_channel(contact, best, suppressed))
+    link = f"{rules.why_url.rstrip('/')}/{contact.why_id}" if rules.why_url else contact.why_id
+    _set(fields, seen, own.why, None if nothing_known else link)
+
+    reason, checked_at = _explain(contact, best, suppressed)
+    seen_at = _moment_of_text(seen.get(own.checked_at))
+    newer = checked_at is not None and (seen_at is None or checked_at - seen_at > rules.refresh_days * DAY_MS)
+    if fields or newer:
+        _set(fields, seen, own.reason, reason[:REASON_LENGTH] if reason else None)
+        if checked_at is None:
+            _set(fields, seen, own.checked_at, None)
+        elif seen_at is None or checked_at // 1000 != seen_at // 1000:
+            fields[own.checked_at] = [seen.get(own.checked_at), _text_of_moment(checked_at)]
+
+    if rules.mode == "replace":
+        for field, number in by_field.items():
+            if per_field[field] == 1 and number.valid and number.sure and number.e164 and field in own.phone_status:
+                wanted = f"{number.e164} x{number.extension}" if number.extension else number.e164
+                raw = contact.raw_phones.get(field)
+                if raw is not None and raw != wanted:
+                    fields[field] = [raw, wanted]
+    for name, refused in contact.holds.items():
+        # An undo put this field back: the value it refused is not written again.
+        if name in fields and fields[name][1] == refused:
+            del fields[name]
+    flagged = seen.get(own.do_not_call) == "true"
+    if suppressed and not flagged:
+        fields[own.do_not_call] = [seen.get(own.do_not_call), "true"]
+    elif not suppressed and flagged and contact.flagged_by_us:
+        fields[own.do_not_call] = ["true", "false"]
+    if not fields:
+        return None
+    guarded = (own.do_not_call in fields and not own.do_not_call_is_ours) or any(name in by_field for name in fields)
+    return RecordPlan(fields, guarded, [number.decision_id for number in contact.numbers])
+
+
+def _set(fields: Fields, seen: Mapping[str, str], name: str, wanted: str | None) -> None:
+    before = seen.get(name)
+    if before != wanted:
+        fields[name] = [before, wanted]
+
+
+def _explain(contact: ContactState, best: NumberState | None, suppressed: bool) -> tuple[str | None, int | None]:
+    """Reason and moment to show: those of what makes the status."""
+    if suppressed:
+        for number in contact.numbers:
+            if number.status == "do_not_call":
+                return number.reason, number.decided_at
+        return contact.opt_out_reason, best.decided_at if best else None
+    return (best.reason, best.decided_at) if best else (None, None)

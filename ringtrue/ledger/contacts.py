@@ -1,0 +1,291 @@
+"""Stores what a CRM handed over, tells what of it is new, and marks what the next stages have to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, text
+
+from ringtrue.fields import FieldMap, OwnFields
+from ringtrue.ledger import dirty
+from ringtrue.ledger.database import batch_of, fetch, insert_rows, update_rows
+from ringtrue.records import PulledRecord
+
+# What is compared with a pulled record, in the order of `_facts`.
+_FACTS = (
+    "name", "email", "country", "state", "place", "owner", "account", "linkedin", "source",
+    "do_not_call", "email_opt_out", "phones", "ours", "deleted_at", "merged_into",
+)  # fmt: skip
+_NAME, _EMAIL, _COUNTRY, _STATE, _PLACE, _LINKEDIN, _SOURCE = 0, 1, 2, 3, 4, 7, 8
+_DNC, _EMAIL_OPT_OUT, _PHONES, _OURS, _DELETED, _MERGED = 9, 10, 11, 12, 13, 14
+EMPTY = "{}"
+
+
+@dataclass
+class PullCounts:
+    """What became of the records of a pull. `new + changed + unchanged` is what was read."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    merged: int = 0
+    drifted: int = 0
+    """Records where a field of ours no longer holds what we last saw there."""
+
+    @property
+    def read(self) -> int:
+        return self.new + self.changed + self.unchanged
+
+
+class Origin(NamedTuple):
+    """Where records come from and how they are read."""
+
+    connection: str
+    object_name: str
+    fields: FieldMap
+    own: OwnFields | None
+    """None for files: nothing is written back to them."""
+
+
+def milliseconds(moment: datetime) -> int:
+    """Milliseconds since 1970 in UTC."""
+    return int(moment.timestamp() * 1000)
+
+
+def moment(value: int) -> datetime:
+    """The date-time in UTC behind milliseconds since 1970."""
+    return datetime.fromtimestamp(value / 1000, UTC)
+
+
+def dumps(value: dict[str, Any]) -> str:
+    """JSON in the one form the ledger compares: sorted keys."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode() if value else EMPTY
+
+
+def why_id(key: bytes, connection_name: str, object_name: str, record_id: str) -> str:
+    """The stable opaque id of a record, for the link in its CRM: a keyed hash, so that it tells nothing."""
+    subject = f"{connection_name}\0{object_name}\0{record_id}".encode()
+    return blake2b(subject, key=key[:64], digest_size=10, person=b"ringtrue-why").hexdigest()
+
+
+def _first(values: dict[str, str | None], names: Sequence[str]) -> str | None:
+    for name in names:
+        value = values.get(name)
+        if value:
+            return value
+    return None
+
+
+def _facts(record: PulledRecord, origin: Origin, own_names: tuple[str, ...], now: int) -> tuple[Any, ...]:
+    values, fields = record.values, origin.fields
+    get = values.get
+    if fields.full_name:
+        name = get(fields.full_name)
+    else:
+        name = " ".join(part for part in (get(fields.first_name or ""), get(fields.last_name or "")) if part)
+    return (
+        name or None,
+        get(fields.email) if fields.email else None,
+        _first(values, fields.country),
+        _first(values, fields.state),
+        get(fields.city) if fields.city else None,
+        get(fields.owner) if fields.owner else None,
+        get(fields.account) if fields.account else None,
+        get(fields.linkedin) if fields.linkedin else None,
+        dumps({key: value for key in fields.lead_source if (value := get(key))}),
+        any(get(flag) == "true" for flag in fields.do_not_call),
+        any(get(flag) == "true" for flag in fields.email_opt_out),
+        dumps({key: value for key in fields.phones if (value := get(key)) and not value.isspace()}),
+        dumps({key: value for key in own_names if (value := get(key))}),
+        now if record.deleted else None,
+        record.merged_into,
+    )
+
+
+def store_page(
+    connection: Connection, origin: Origin, records: Sequence[PulledRecord], key: bytes, now: int, counts: PullCounts
+) -> None:
+    """Store pulled records and mark what changed: numbers for `phones`, flags for `opt_outs`, drift for `changes`.
+
+    A record seen twice in the page counts once, with its newest version.
+    """
+    unique = {record.record_id: record for record in records}
+    counts.unchanged += len(records) - len(unique)
+    own_names = tuple(origin.own.names()) if origin.own else ()
+    where = {"connection": origin.connection, "object": origin.object_name}
+    with batch_of(connection, list(unique)) as batch:
+        known = {
+            row[0]: row
+            for row in fetch(
+                connection,
+                f"SELECT c.record_id, c.contact_id, c.do_not_call_ours, c.modified_at, {', '.join('c.' + n for n in _FACTS)} "
+                f"FROM {batch} AS b JOIN contacts AS c ON c.record_id = b.key "
+                "WHERE c.connection = :connection AND c.object = :object",
+                where,
+            )
+        }
+        inserts: list[tuple[Any, ...]] = []
+        updates: list[tuple[Any, ...]] = []
+        touched: list[tuple[int, int]] = []
+        renumber: set[int] = set()
+        flagged: set[int] = set()
+        replan: set[int] = set()
+        new_flagged: set[str] = set()
+        later_sources: list[tuple[int, str, int]] = []
+        for record_id, record in unique.items():
+            facts = _facts(record, origin, own_names, now)
+            modified = milliseconds(record.modified_at)
+            row = known.get(record_id)
+            if row is None:
+                if record.deleted and not record.merged_into:
+                    # Created and deleted between two pulls: there is nothing to keep true.
+                    counts.unchanged += 1
+                    continue
+                counts.new += 1
+                created = milliseconds(record.created_at) if record.created_at else None
+                opaque = why_id(key, origin.connection, origin.object_name, record_id)
+                inserts.append((
+                    origin.connection, origin.object_name, record_id, *facts, facts[_SOURCE], opaque, created, modified, now,
+                ))  # fmt: skip
+                if facts[_DNC]:
+                    new_flagged.add(record_id)
+                continue
+            contact_id, flag_ours, before = row[1], bool(row[2]), list(row[4:])
+            before[_DNC], before[_EMAIL_OPT_OUT] = bool(before[_DNC]), bool(before[_EMAIL_OPT_OUT])
+            if before[_DELETED] is not None and record.deleted:
+                facts = (*facts[:_DELETED], before[_DELETED], *facts[_DELETED + 1 :])
+            if tuple(before) == facts:
+                counts.unchanged += 1
+                if modified != row[3]:
+                    touched.append((modified, contact_id))
+                continue
+            counts.changed += 1
+            updates.append((*facts, modified, contact_id))
+            if before[_DELETED] is None and facts[_DELETED] is not None:
+                counts.deleted += 1
+                counts.merged += facts[_MERGED] is not None
+            if _differs(before, facts, _PHONES, _COUNTRY, _STATE, _DELETED, _MERGED):
+                renumber.add(contact_id)
+            if facts[_DNC] and not before[_DNC] and not flag_ours:
+                flagged.add(contact_id)
+            if before[_OURS] != facts[_OURS] or before[_DNC] != facts[_DNC]:
+                counts.drifted += 1
+                replan.add(contact_id)
+            if _differs(before, facts, _EMAIL, _EMAIL_OPT_OUT, _LINKEDIN):
+                replan.add(contact_id)
+            if before[_SOURCE] != facts[_SOURCE]:
+                later_sources.append((contact_id, facts[_SOURCE], now))
+        insert_rows(
+            connection,
+            "contacts",
+            ["connection", "object", "record_id", *_FACTS, "first_source", "why_id", "created_at", "modified_at", "first_seen_at"],
+            inserts,
+        )  # fmt: skip
+        update_rows(connection, "contacts", [*_FACTS, "modified_at"], ["contact_id"], updates)
+        update_rows(connection, "contacts", ["modified_at"], ["contact_id"], touched)
+        insert_rows(
+            connection, "contact_sources", ["contact_id", "source", "seen_at"], later_sources,
+            on_conflict="(contact_id, source) DO NOTHING",
+        )  # fmt: skip
+        if inserts:
+            new_ids = {
+                record_id: contact_id
+                for record_id, contact_id in fetch(
+                    connection,
+                    f"SELECT c.record_id, c.contact_id FROM {batch} AS b JOIN contacts AS c ON c.record_id = b.key "
+                    "WHERE c.connection = :connection AND c.object = :object",
+                    where,
+                )
+                if record_id not in known
+            }
+            renumber.update(new_ids.values())
+            flagged.update(new_ids[record_id] for record_id in new_flagged)
+        dirty.mark_contacts(connection, "phones", renumber)
+        dirty.mark_contacts(connection, "opt_outs", flagged)
+        dirty.mark_contacts(connection, dirty.changes_stage(origin.connection), replan)
+
+
+def _differs(before: Sequence[Any], after: Sequence[Any], *positions: int) -> bool:
+    return any(before[position] != after[position] for position in positions)
+
+
+def store_cursor(
+    connection: Connection, connection_name: str, object_name: str, cursor: str | None, now: int, *, full: bool
+) -> None:
+    """Move the cursor of a pull, in the transaction that stored its batch."""
+    connection.execute(
+        text(
+            "INSERT INTO syncs (connection, object, cursor, last_pull_at, last_full_at) "
+            "VALUES (:connection, :object, :cursor, :now, :full) ON CONFLICT (connection, object) DO UPDATE SET "
+            "cursor = excluded.cursor, last_pull_at = excluded.last_pull_at, "
+            "last_full_at = coalesce(excluded.last_full_at, syncs.last_full_at)"
+        ),
+        {
+            "connection": connection_name,
+            "object": object_name,
+            "cursor": cursor,
+            "now": now,
+            "full": now if full else None,
+        },
+    )
+
+
+def sync_state(connection: Connection, connection_name: str, object_name: str) -> tuple[str | None, int | None]:
+    """The cursor to go on from and the moment of the last id reconcile; (None, None) before the first pull."""
+    rows = fetch(
+        connection,
+        "SELECT cursor, last_reconcile_at FROM syncs WHERE connection = :connection AND object = :object",
+        {"connection": connection_name, "object": object_name},
+    )
+    return (rows[0][0], rows[0][1]) if rows else (None, None)
+
+
+def compare_ids(
+    connection: Connection, connection_name: str, object_name: str, pages: Iterable[list[str]]
+) -> tuple[list[int], list[str]]:
+    """Compare the CRM's living ids with ours, page by page: our contacts that are gone, and the ids we do not hold."""
+    where = {"connection": connection_name, "object": object_name}
+    with batch_of(connection, list[str]()) as batch:
+        for page in pages:
+            insert_rows(connection, batch, ["key"], [(key,) for key in page], on_conflict="DO NOTHING")
+        gone = fetch(
+            connection,
+            "SELECT contact_id FROM contacts AS c WHERE c.connection = :connection AND c.object = :object "
+            f"AND c.deleted_at IS NULL AND NOT EXISTS (SELECT 1 FROM {batch} AS b WHERE b.key = c.record_id)",
+            where,
+        )
+        unknown = fetch(
+            connection,
+            f"SELECT b.key FROM {batch} AS b WHERE NOT EXISTS (SELECT 1 FROM contacts AS c WHERE c.record_id = b.key "
+            "AND c.connection = :connection AND c.object = :object AND c.deleted_at IS NULL)",
+            where,
+        )
+    return [row[0] for row in gone], [row[0] for row in unknown]
+
+
+def mark_deleted(
+    connection: Connection, connection_name: str, object_name: str, contact_ids: Sequence[int], now: int
+) -> None:
+    """Note records that are gone from the CRM, and when the ids were last compared."""
+    update_rows(connection, "contacts", ["deleted_at"], ["contact_id"], [(now, key) for key in contact_ids])
+    dirty.mark_contacts(connection, "phones", contact_ids)
+    connection.execute(
+        text("UPDATE syncs SET last_reconcile_at = :now WHERE connection = :connection AND object = :object"),
+        {"connection": connection_name, "object": object_name, "now": now},
+    )
+
+
+def remember_identity(connection: Connection, connection_name: str, identity: str) -> str | None:
+    """Note which org or portal a connection speaks to. Returns the other one if the ledger knows a different one."""
+    name = f"identity:{connection_name}"
+    rows = fetch(connection, "SELECT value FROM meta WHERE name = :name", {"name": name})
+    if rows:
+        return rows[0][0] if rows[0][0] != identity else None
+    connection.execute(text("INSERT INTO meta (name, value) VALUES (:name, :value)"), {"name": name, "value": identity})
+    return None

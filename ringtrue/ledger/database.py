@@ -1,0 +1,233 @@
+"""Opens the ledger and moves rows in and out of it in bulk. SQLite (WAL) by default, the same code on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, cast
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg2.extras import execute_values
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from ringtrue.errors import LedgerError
+from ringtrue.ledger.schema import metadata
+
+BUSY_SECONDS = 60.0
+_COLUMN_TYPES = {int: "BIGINT", str: "TEXT"}
+
+
+class Ledger:
+    """The database behind RingTrue. Use `Ledger.open`; every stage works inside `with ledger.write() as connection`."""
+
+    def __init__(self, engine: Engine, key: bytes) -> None:
+        self.engine = engine
+        self.key = key
+        """Key of the suppression hashes and of the opaque ids."""
+
+    @classmethod
+    def open(cls, url: str, *, password: str | None = None, key: bytes | None = None) -> Ledger:
+        """Open the ledger at `url`, create or migrate it, and check its suppression key.
+
+        A relative SQLite path counts from the working directory; the file gets mode 0600. Raises LedgerError.
+        """
+        address = make_url(url)
+        if address.drivername == "postgresql":
+            address = address.set(drivername="postgresql+psycopg2")
+        if password is not None:
+            address = address.set(password=password)
+        if address.get_backend_name() == "sqlite":
+            if not address.database:
+                raise LedgerError("The ledger needs a file: write sqlite:///data/ledger.db under [ledger] url.")
+            file = Path(address.database)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if not file.exists():
+                os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+            engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+            _configure_sqlite(engine)
+        else:
+            engine = create_engine(address, pool_pre_ping=True)
+        try:
+            _migrate(engine)
+            with engine.begin() as connection:
+                key = _settle_key(connection, key, address.database if engine.dialect.name == "sqlite" else None)
+        except DBAPIError as error:
+            raise LedgerError(
+                f"The ledger at {address.render_as_string(hide_password=True)} cannot be used: {error.orig}. "
+                "Check the address under [ledger] and the rights of its user."
+            ) from error
+        return cls(engine, key)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may write: committed at the end, rolled back on an error."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent snapshot to read from."""
+        options = {"reads": True} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self.engine.connect() as connection:
+            connection = connection.execution_options(**options)
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.engine.dispose()
+
+
+def _configure_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA temp_store=MEMORY")
+        connection.execute("PRAGMA cache_size=-65536")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        # A deferred transaction that starts to write later fails at once when another one wrote meanwhile.
+        connection.exec_driver_sql(
+            "BEGIN IMMEDIATE" if not connection.get_execution_options().get("reads") else "BEGIN"
+        )
+
+
+def alembic_config() -> Config:
+    """The migrations that come with this program."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    return config
+
+
+def _migrate(engine: Engine) -> None:
+    config = alembic_config()
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    with engine.connect() as connection:
+        present = MigrationContext.configure(connection).get_current_revision()
+    if present == newest:
+        return
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if present is not None and present not in known:
+        raise LedgerError("The ledger was written by a newer RingTrue. Install that version, or restore a backup.")
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(727274)"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _settle_key(connection: Connection, key: bytes | None, database: str | None) -> bytes:
+    stored = connection.execute(text("SELECT value FROM meta WHERE name = 'key_fingerprint'")).scalar()
+    if key is None:
+        variable = os.environ.get("RINGTRUE_LEDGER_KEY")
+        if variable:
+            key = variable.encode()
+        elif database is not None:
+            file = Path(database).with_suffix(".key")
+            if file.exists():
+                key = file.read_bytes()
+            elif stored is None:
+                key = secrets.token_hex(32).encode()
+                descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+                with os.fdopen(descriptor, "wb") as stream:
+                    stream.write(key)
+    if key is None:
+        raise LedgerError(
+            "The ledger's key is missing: set RINGTRUE_LEDGER_KEY, or put the .key file back beside the ledger. "
+            "Without it suppressed numbers cannot be recognised."
+        )
+    fingerprint = blake2b(key, digest_size=8, person=b"ringtrue-key").hexdigest()
+    if stored is None:
+        connection.execute(
+            text("INSERT INTO meta (name, value) VALUES ('key_fingerprint', :value)"), {"value": fingerprint}
+        )
+    elif stored != fingerprint:
+        raise LedgerError(
+            "The key given (RINGTRUE_LEDGER_KEY or the .key file) is not the one this ledger was made with. Use that key, "
+            "or suppressed numbers would not be recognised."
+        )
+    return key
+
+
+def insert_rows(
+    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, on_conflict: str = ""
+) -> None:
+    """Insert rows given as tuples, as fast as the driver can. `on_conflict` is the SQL behind ON CONFLICT, if any."""
+    if not rows:
+        return
+    names = ", ".join(columns)
+    suffix = f" ON CONFLICT {on_conflict}" if on_conflict else ""
+    if connection.dialect.name == "sqlite":
+        marks = ", ".join("?" * len(columns))
+        connection.exec_driver_sql(
+            f"INSERT INTO {table} ({names}) VALUES ({marks}){suffix}", [tuple(row) for row in rows]
+        )
+        return
+    with closing(cast(Any, connection.connection.cursor())) as cursor:
+        execute_values(cursor, f"INSERT INTO {table} ({names}) VALUES %s{suffix}", rows, page_size=5_000)
+
+
+def update_rows(
+    connection: Connection, table: str, assignments: Sequence[str], key: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Update rows given as tuples: first the values of `assignments`, then those of the key columns."""
+    if not rows:
+        return
+    if connection.dialect.name == "sqlite":
+        sets = ", ".join(f"{name} = ?" for name in assignments)
+        where = " AND ".join(f"{name} = ?" for name in key)
+        connection.exec_driver_sql(f"UPDATE {table} SET {sets} WHERE {where}", [tuple(row) for row in rows])
+        return
+    names = [*assignments, *key]
+    types = _types_of(connection, table, names)
+    sets = ", ".join(f"{name} = v.{name}::{types[name]}" for name in assignments)
+    where = " AND ".join(f"t.{name} = v.{name}::{types[name]}" for name in key)
+    with closing(cast(Any, connection.connection.cursor())) as cursor:
+        execute_values(
+            cursor,
+            f"UPDATE {table} AS t SET {sets} FROM (VALUES %s) AS v ({', '.join(names)}) WHERE {where}",
+            rows,
+            page_size=5_000,
+        )
+
+
+def _types_of(connection: Connection, table: str, names: Sequence[str]) -> dict[str, str]:
+    columns = metadata.tables[table].columns
+    return {name: columns[name].type.compile(connection.dialect) for name in names}
+
+
+@contextmanager
+def batch_of(connection: Connection, keys: Iterable[int] | Iterable[str]) -> Iterator[str]:
+    """Put keys into a temporary table of one column `key` and yield the table's name, to join with."""
+    values = list(keys)
+    kind = _COLUMN_TYPES[type(values[0])] if values else "TEXT"
+    name = "batch_" + secrets.token_hex(4)
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} (key {kind} PRIMARY KEY)")
+    try:
+        insert_rows(connection, name, ["key"], [(value,) for value in dict.fromkeys(values)])
+        yield name
+    finally:
+        if connection.in_transaction() and not connection.invalidated:
+            connection.exec_driver_sql(f"DROP TABLE {name}")
+
+
+def fetch(connection: Connection, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    """All rows of a query as plain tuples."""
+    return [tuple(row) for row in connection.execute(text(sql), parameters or {})]

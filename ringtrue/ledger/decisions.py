@@ -1,0 +1,163 @@
+"""Evidence in, decisions out: what `ringtrue.status.decide` reads and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+import pandas as pd
+from sqlalchemy import Connection, text
+
+from ringtrue.ledger import dirty
+from ringtrue.ledger.database import batch_of, fetch, insert_rows, update_rows
+from ringtrue.ledger.suppressions import live_numbers
+
+STAGE = "status"
+_CONTENT = ("status", "line", "reach", "identity", "permission", "reason")
+EVIDENCE_COLUMNS = (
+    "number", "contact", "source", "group", "outcome", "observed_at", "trunk", "log_lr", "id", "detail",
+)  # fmt: skip
+
+
+def mark_due(connection: Connection, now: int, policy_version: str) -> int:
+    """Mark numbers whose decision has expired or was made by another policy."""
+    expired = (
+        "SELECT DISTINCT 'status' AS stage, d.number AS key FROM decisions AS d "
+        "WHERE d.current AND d.recheck_at IS NOT NULL AND d.recheck_at <= :now"
+    )
+    count = dirty.mark_by_query(connection, "number", expired, {"now": now})
+    key = "policy"
+    known = fetch(connection, "SELECT value FROM meta WHERE name = :name", {"name": key})
+    if not known or known[0][0] != policy_version:
+        other = "SELECT DISTINCT 'status' AS stage, d.number AS key FROM decisions AS d WHERE d.current AND d.policy <> :policy"
+        count += dirty.mark_by_query(connection, "number", other, {"policy": policy_version})
+        connection.execute(
+            text(
+                "INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+            ),
+            {"name": key, "value": policy_version},
+        )
+    return count
+
+
+def evidence(connection: Connection, key: bytes, numbers: Sequence[str], now: int) -> pd.DataFrame:
+    """All that is known about the numbers, in the columns `decide` takes: format rules, observations, live suppressions."""
+    with batch_of(connection, numbers) as batch:
+        formats = fetch(
+            connection,
+            "SELECT p.number, max(CASE WHEN p.valid THEN 1 ELSE 0 END), min(p.reason) "
+            f"FROM {batch} AS b JOIN phones AS p ON p.number = b.key GROUP BY p.number",
+        )
+        seen = fetch(
+            connection,
+            "SELECT o.number, nullif(o.contact_id, 0), o.source, coalesce(o.source_group, o.source), o.outcome, o.observed_at, "
+            f"o.trunk, o.log_lr, o.observation_id, o.detail FROM {batch} AS b JOIN observations AS o ON o.number = b.key",
+        )
+    rows: list[tuple[Any, ...]] = [
+        (number, None, "rules", "rules", "format_valid" if valid else "format_invalid", now, None, None,
+         f"format:{reason or 'valid'}", None if valid else reason)
+        for number, valid, reason in formats
+    ]  # fmt: skip
+    rows += [(*row[:8], f"observation:{row[8]}", row[9]) for row in seen]
+    rows += [
+        (live.number, None, f"suppression:{live.source}", "suppression", "do_not_call", live.at, None, None,
+         f"suppression:{live.event_id}", None)
+        for live in live_numbers(connection, key, numbers)
+    ]  # fmt: skip
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(EVIDENCE_COLUMNS)
+    frame = pd.DataFrame(dict(zip(EVIDENCE_COLUMNS, map(list, columns), strict=True)))
+    frame["observed_at"] = pd.to_datetime(frame["observed_at"], unit="ms", utc=True)
+    frame["contact"] = frame["contact"].astype("Int64")
+    frame["log_lr"] = frame["log_lr"].astype("float64")
+    return frame
+
+
+def store(
+    connection: Connection,
+    decided: pd.DataFrame,
+    marks: Sequence[tuple[str, int]],
+    policy_version: str,
+    now: int,
+) -> dict[str, int]:
+    """Store decisions that say something new and mark the contacts they concern. Returns counts.
+
+    A decision with the content of the current one only moves its re-check date.
+    """
+    numbers = [key for key, _ in marks]
+    with batch_of(connection, numbers) as batch:
+        current = {
+            (row[0], row[1]): row[2:]
+            for row in fetch(
+                connection,
+                f"SELECT d.number, d.contact_id, d.decision_id, d.policy, d.recheck_at, {', '.join('d.' + n for n in _CONTENT)} "
+                f"FROM {batch} AS b JOIN decisions AS d ON d.number = b.key WHERE d.current",
+            )
+        }
+    inserts: list[tuple[Any, ...]] = []
+    retired: list[tuple[bool, int]] = []
+    moved: list[tuple[int | None, str, int]] = []
+    changed: set[str] = set()
+    for number, contact, content, confidence, row_evidence, recheck in _rows(decided):
+        before = current.pop((number, contact), None)
+        if before is not None and before[3:] == content:
+            if before[1] != policy_version or before[2] != recheck:
+                moved.append((recheck, policy_version, before[0]))
+            continue
+        if before is not None:
+            retired.append((False, before[0]))
+        changed.add(number)
+        inserts.append((
+            number, contact, *content, confidence, orjson.dumps(row_evidence).decode(), policy_version, now, recheck, True,
+        ))  # fmt: skip
+    for (number, contact), before in current.items():
+        # A number that nobody carries any more, or a contact-level fact that no evidence supports now.
+        if contact or number not in changed:
+            retired.append((False, before[0]))
+            changed.add(number)
+    update_rows(connection, "decisions", ["current"], ["decision_id"], retired)
+    insert_rows(
+        connection,
+        "decisions",
+        ["number", "contact_id", *_CONTENT, "confidence", "evidence", "policy", "decided_at", "recheck_at", "current"],
+        inserts,
+    )
+    update_rows(connection, "decisions", ["recheck_at", "policy"], ["decision_id"], moved)
+    if changed:
+        with batch_of(connection, changed) as batch:
+            dirty.mark_by_query(
+                connection,
+                "contact_id",
+                f"SELECT DISTINCT 'changes:' || c.connection AS stage, c.contact_id AS key FROM {batch} AS b "
+                "JOIN phones AS p ON p.number = b.key JOIN contacts AS c ON c.contact_id = p.contact_id "
+                "WHERE c.deleted_at IS NULL",
+                {},
+            )
+    dirty.clear(connection, "number", STAGE, marks)
+    return {"decided": len(decided), "new": len(inserts), "kept": len(decided) - len(inserts), "retired": len(retired)}
+
+
+def _rows(
+    decided: pd.DataFrame,
+) -> Iterator[tuple[str, int, tuple[str, ...], float, list[str], int | None]]:
+    """Decisions row by row: number, contact (0: none), content, confidence, evidence, re-check moment."""
+    recheck = decided["recheck_at"].astype("datetime64[ms, UTC]")
+    moments = recheck.astype("int64").where(recheck.notna(), -1).tolist()
+    return zip(
+        decided["number"].tolist(),
+        decided["contact"].fillna(0).astype("int64").tolist(),
+        zip(*(decided[name].tolist() for name in _CONTENT), strict=True),
+        decided["confidence"].tolist(),
+        map(list, decided["evidence"].tolist()),
+        (None if value < 0 else value for value in moments),
+        strict=True,
+    )
+
+
+def status_counts(connection: Connection) -> dict[str, int]:
+    """Numbers by current status, contact-level decisions apart."""
+    rows = fetch(
+        connection,
+        "SELECT status, count(*) FROM decisions WHERE current AND contact_id = 0 GROUP BY status",
+    )
+    return {status: int(count) for status, count in rows}

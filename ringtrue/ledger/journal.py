@@ -1,0 +1,349 @@
+"""The journal of write-back: plans, and the state of each change. It is written before the CRM is.
+
+    planned -> sending -> applied | failed | conflict | skipped
+    planned or failed -> superseded (a newer plan)      applied -> reverted (undone)
+
+A change row covers the fields of one record that travel together: {field: [before, after]}.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, text
+
+from ringtrue.ledger import dirty
+from ringtrue.ledger.contacts import dumps
+from ringtrue.ledger.database import batch_of, fetch, insert_rows, update_rows
+
+State = Literal["planned", "sending", "applied", "failed", "conflict", "skipped", "superseded", "reverted"]
+Fields = dict[str, list[str | None]]
+
+
+class Planned(NamedTuple):
+    """A change to journal."""
+
+    object_name: str
+    record_id: str
+    contact_id: int
+    fields: Fields
+    guarded: bool
+    decisions: list[int]
+    undoes: int | None = None
+
+
+class Change(NamedTuple):
+    """A change as it stands in the journal."""
+
+    change_id: int
+    object_name: str
+    record_id: str
+    contact_id: int
+    fields: Fields
+    guarded: bool
+    attempts: int
+    batch: str | None
+    job: str | None
+    parent: str | None
+
+    def after(self) -> dict[str, str | None]:
+        """The values to write."""
+        return {name: pair[1] for name, pair in self.fields.items()}
+
+
+class Plan(NamedTuple):
+    """A sealed plan."""
+
+    plan_id: str
+    connection: str
+    purpose: str
+    created_at: int
+    records: int
+    fields: int
+    hash: str
+    summary: dict[str, Any]
+    approved_by: str | None
+    approved_hash: str | None
+
+
+def new_plan_id() -> str:
+    """A short id that a person can type."""
+    return secrets.token_hex(4)
+
+
+def supersede(connection: Connection, connection_name: str, contact_ids: Sequence[int], now: int) -> None:
+    """Drop the open changes of contacts that are being planned anew."""
+    with batch_of(connection, contact_ids) as batch:
+        connection.execute(
+            text(
+                "UPDATE changes SET state = 'superseded', changed_at = :now WHERE connection = :connection "
+                f"AND contact_id IN (SELECT key FROM {batch}) AND state IN ('planned', 'failed') AND undoes IS NULL"
+            ),
+            {"now": now, "connection": connection_name},
+        )
+
+
+def add(
+    connection: Connection, plan_id: str, connection_name: str, rows: Iterable[Planned], run: str, now: int
+) -> None:
+    """Write planned changes into the journal."""
+    insert_rows(
+        connection,
+        "changes",
+        ["plan_id", "connection", "object", "record_id", "contact_id", "fields", "guarded", "decisions", "state",
+         "undoes", "root_run", "changed_at"],
+        [
+            (plan_id, connection_name, row.object_name, row.record_id, row.contact_id, orjson.dumps(row.fields).decode(),
+             row.guarded, orjson.dumps(row.decisions).decode(), "planned", row.undoes, run, now)
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+def seal(
+    connection: Connection,
+    plan_id: str,
+    connection_name: str,
+    purpose: str,
+    run: str,
+    now: int,
+    summary: dict[str, Any],
+) -> Plan:
+    """Adopt what older plans left open, close them, count and hash the plan, and make it the open one."""
+    connection.execute(
+        text(
+            "UPDATE changes SET plan_id = :plan, state = 'planned' WHERE connection = :connection AND plan_id <> :plan "
+            "AND state IN ('planned', 'failed')"
+        ),
+        {"plan": plan_id, "connection": connection_name},
+    )
+    connection.execute(
+        text("UPDATE plans SET state = 'closed' WHERE connection = :connection AND state = 'open'"),
+        {"connection": connection_name},
+    )
+    digest = sha256()
+    records = fields = 0
+    result = connection.execution_options(yield_per=5_000).execute(
+        text(
+            "SELECT object, record_id, fields FROM changes WHERE connection = :connection AND plan_id = :plan "
+            "AND state = 'planned' ORDER BY change_id"
+        ),
+        {"connection": connection_name, "plan": plan_id},
+    )
+    for object_name, record_id, text_of_fields in result:
+        digest.update(f"{object_name}\0{record_id}\0{text_of_fields}\n".encode())
+        records += 1
+        # Each field is a key in front of a list; values are text and hold quotes escaped.
+        fields += text_of_fields.count('":[')
+    connection.execute(
+        text(
+            "INSERT INTO plans (plan_id, connection, purpose, created_at, run, records, fields, hash, summary, state) "
+            "VALUES (:plan, :connection, :purpose, :now, :run, :records, :fields, :hash, :summary, 'open')"
+        ),
+        {
+            "plan": plan_id, "connection": connection_name, "purpose": purpose, "now": now, "run": run, "records": records,
+            "fields": fields, "hash": digest.hexdigest(), "summary": orjson.dumps(summary).decode(),
+        },
+    )  # fmt: skip
+    return Plan(plan_id, connection_name, purpose, now, records, fields, digest.hexdigest(), summary, None, None)
+
+
+_PLAN = "plan_id, connection, purpose, created_at, records, fields, hash, summary, approved_by, approved_hash"
+
+
+def _plan(row: tuple[Any, ...]) -> Plan:
+    plan_id, connection, purpose, created_at, records, fields, digest, summary, approved_by, approved_hash = row
+    return Plan(
+        plan_id,
+        connection,
+        purpose,
+        created_at,
+        records,
+        fields,
+        digest,
+        orjson.loads(summary),
+        approved_by,
+        approved_hash,
+    )
+
+
+def open_plan(connection: Connection, connection_name: str) -> Plan | None:
+    """The plan that write-back would carry out."""
+    rows = fetch(
+        connection,
+        f"SELECT {_PLAN} FROM plans WHERE connection = :connection AND state = 'open'",
+        {"connection": connection_name},
+    )
+    return _plan(rows[0]) if rows else None
+
+
+def find_plan(connection: Connection, plan_id: str) -> Plan | None:
+    """A plan by its id."""
+    rows = fetch(connection, f"SELECT {_PLAN} FROM plans WHERE plan_id = :plan", {"plan": plan_id})
+    return _plan(rows[0]) if rows else None
+
+
+def approve(connection: Connection, plan: Plan, person: str, now: int) -> None:
+    """Let a person approve a plan as it is: another content needs another approval."""
+    connection.execute(
+        text("UPDATE plans SET approved_by = :person, approved_at = :now, approved_hash = hash WHERE plan_id = :plan"),
+        {"person": person, "now": now, "plan": plan.plan_id},
+    )
+
+
+_CHANGE = "ch.change_id, ch.object, ch.record_id, ch.contact_id, ch.fields, ch.guarded, ch.attempts, ch.batch, ch.job, c.account"
+
+
+def _change(row: tuple[Any, ...]) -> Change:
+    change_id, object_name, record_id, contact_id, fields, guarded, attempts, batch, job, parent = row
+    return Change(
+        change_id, object_name, record_id, contact_id, orjson.loads(fields), bool(guarded), attempts, batch, job, parent
+    )
+
+
+def planned(
+    connection: Connection,
+    connection_name: str,
+    plan_id: str,
+    *,
+    guarded: bool,
+    after: int,
+    limit: int,
+    only: str | None = None,
+) -> list[Change]:
+    """The next changes of a plan to send, behind change id `after`. `only` names one record.
+
+    Contacts that wait to be planned anew are left alone: their decision has changed since.
+    """
+    return [
+        _change(row)
+        for row in fetch(
+            connection,
+            f"SELECT {_CHANGE} FROM changes AS ch JOIN contacts AS c ON c.contact_id = ch.contact_id "
+            "WHERE ch.connection = :connection AND ch.plan_id = :plan AND ch.state = 'planned' AND ch.guarded = :guarded "
+            "AND ch.change_id > :after AND (:only IS NULL OR ch.record_id = :only) "
+            "AND NOT EXISTS (SELECT 1 FROM dirty_contacts AS d WHERE d.stage = :stage AND d.contact_id = ch.contact_id) "
+            "ORDER BY ch.change_id LIMIT :limit",
+            {
+                "connection": connection_name, "plan": plan_id, "guarded": guarded, "after": after, "limit": limit,
+                "only": only, "stage": dirty.changes_stage(connection_name),
+            },
+        )
+    ]  # fmt: skip
+
+
+def count_planned(connection: Connection, connection_name: str, plan_id: str) -> dict[tuple[str, bool], int]:
+    """Planned changes by object and whether they are guarded."""
+    rows = fetch(
+        connection,
+        "SELECT object, guarded, count(*) FROM changes WHERE connection = :connection AND plan_id = :plan "
+        "AND state = 'planned' GROUP BY object, guarded",
+        {"connection": connection_name, "plan": plan_id},
+    )
+    return {(row[0], bool(row[1])): int(row[2]) for row in rows}
+
+
+def sending(connection: Connection, connection_name: str, limit: int) -> list[Change]:
+    """Changes that a crash left between sent and answered."""
+    return [
+        _change(row)
+        for row in fetch(
+            connection,
+            f"SELECT {_CHANGE} FROM changes AS ch JOIN contacts AS c ON c.contact_id = ch.contact_id "
+            "WHERE ch.connection = :connection AND ch.state = 'sending' ORDER BY ch.job, ch.change_id LIMIT :limit",
+            {"connection": connection_name, "limit": limit},
+        )
+    ]
+
+
+def start(
+    connection: Connection, changes: Sequence[Change], *, batch: str, job: str | None, run: str, root_run: str, now: int
+) -> None:
+    """Note that changes are about to be sent; committed before they are."""
+    update_rows(
+        connection,
+        "changes",
+        ["state", "attempts", "batch", "job", "run", "root_run", "changed_at"],
+        ["change_id"],
+        [("sending", change.attempts + 1, batch, job, run, root_run, now, change.change_id) for change in changes],
+    )
+
+
+def finish(connection: Connection, rows: Sequence[tuple[State, str | None, int]], now: int) -> None:
+    """Note what became of changes: (state, error, change_id)."""
+    update_rows(
+        connection, "changes", ["state", "error", "changed_at"], ["change_id"],
+        [(state, error, now, change_id) for state, error, change_id in rows],
+    )  # fmt: skip
+
+
+def split_off(
+    connection: Connection,
+    plan_id: str,
+    connection_name: str,
+    change: Change,
+    fields: Fields,
+    state: State,
+    error: str,
+    run: str,
+    now: int,
+) -> Change:
+    """Take fields out of a change into a row of their own with its own end, and return what is left to send."""
+    rest: Fields = {name: pair for name, pair in change.fields.items() if name not in fields}
+    insert_rows(
+        connection,
+        "changes",
+        ["plan_id", "connection", "object", "record_id", "contact_id", "fields", "guarded", "decisions", "state", "error",
+         "run", "root_run", "changed_at"],
+        [(plan_id, connection_name, change.object_name, change.record_id, change.contact_id, orjson.dumps(fields).decode(),
+          change.guarded, "[]", state, error, run, run, now)],
+    )  # fmt: skip
+    update_rows(connection, "changes", ["fields"], ["change_id"], [(orjson.dumps(rest).decode(), change.change_id)])
+    return change._replace(fields=rest)
+
+
+def remember_written(
+    connection: Connection,
+    written: Sequence[tuple[int, dict[str, str | None]]],
+    phone_fields: frozenset[str],
+    flag: str,
+) -> None:
+    """Hold the values just written as the ones last seen, so that their echo in the next pull is no news."""
+    if not written:
+        return
+    by_contact: dict[int, dict[str, str | None]] = {}
+    for contact_id, values in written:
+        by_contact.setdefault(contact_id, {}).update(values)
+    with batch_of(connection, list(by_contact)) as batch:
+        seen = fetch(
+            connection,
+            "SELECT c.contact_id, c.ours, c.phones, c.do_not_call, c.do_not_call_ours "
+            f"FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key",
+        )
+    rows = []
+    for contact_id, ours_text, phones_text, flagged, flagged_by_us in seen:
+        values = by_contact[contact_id]
+        ours = orjson.loads(ours_text)
+        phones_changed = not phone_fields.isdisjoint(values)
+        phones = orjson.loads(phones_text) if phones_changed else {}
+        for name, value in values.items():
+            target = phones if name in phone_fields else ours
+            if value is None:
+                target.pop(name, None)
+            else:
+                target[name] = value
+        if flag in values:
+            flagged = values[flag] == "true"
+            flagged_by_us = flagged
+        rows.append((dumps(ours), dumps(phones) if phones_changed else phones_text, flagged, flagged_by_us, contact_id))
+    update_rows(connection, "contacts", ["ours", "phones", "do_not_call", "do_not_call_ours"], ["contact_id"], rows)
+
+
+def run_counts(connection: Connection, run: str) -> dict[str, int]:
+    """Changes by state that a run sent."""
+    rows = fetch(connection, "SELECT state, count(*) FROM changes WHERE run = :run GROUP BY state", {"run": run})
+    return {state: int(count) for state, count in rows}

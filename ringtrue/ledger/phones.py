@@ -1,0 +1,97 @@
+"""Numbers of contacts: what stood in each field and what was read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Connection
+
+from ringtrue.ledger import dirty
+from ringtrue.ledger.database import batch_of, fetch, insert_rows
+
+STAGE = "phones"
+
+
+class Waiting(NamedTuple):
+    """A contact whose numbers have to be read again."""
+
+    contact_id: int
+    connection: str
+    country: str | None
+    place: str | None
+    phones: dict[str, str]
+    deleted: bool
+
+
+class PhoneRow(NamedTuple):
+    """One number of one field of one contact, in the order of the table's columns."""
+
+    contact_id: int
+    field: str
+    position: int
+    raw: str
+    number: str
+    e164: str | None
+    extension: str | None
+    valid: bool
+    sure: bool
+    reason: str | None
+    region: str | None
+    type: str | None
+
+
+def subject_of(raw: str, region: str | None) -> str:
+    """The key of a text that holds no E.164 number: the same text in the same country has the same key."""
+    digest = blake2b(f"{region or ''}\0{' '.join(raw.split())}".encode(), digest_size=10, person=b"ringtrue-raw")
+    return "?" + digest.hexdigest()
+
+
+def waiting(connection: Connection, marks: Sequence[tuple[int, int]]) -> list[Waiting]:
+    """The contacts behind marks of the phones stage."""
+    with batch_of(connection, [key for key, _ in marks]) as batch:
+        rows = fetch(
+            connection,
+            "SELECT c.contact_id, c.connection, c.country, c.place, c.phones, c.deleted_at IS NOT NULL "
+            f"FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key ORDER BY c.contact_id",
+        )
+    return [Waiting(row[0], row[1], row[2], row[3], orjson.loads(row[4]), bool(row[5])) for row in rows]
+
+
+def store(connection: Connection, marks: Sequence[tuple[int, int]], rows: Sequence[PhoneRow]) -> None:
+    """Replace the numbers of the marked contacts and pass on what that touches: numbers to status, contacts to changes."""
+    contact_ids = [key for key, _ in marks]
+    with batch_of(connection, contact_ids) as batch:
+        # A number that a contact gave up needs no new decision; the contact's record does, below.
+        connection.exec_driver_sql(f"DELETE FROM phones WHERE contact_id IN (SELECT key FROM {batch})")
+        insert_rows(connection, "phones", PhoneRow._fields, rows)
+        dirty.mark_by_query(
+            connection,
+            "contact_id",
+            "SELECT 'changes:' || c.connection AS stage, c.contact_id AS key "
+            f"FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key WHERE c.deleted_at IS NULL",
+            {},
+        )
+        dirty.mark_by_query(
+            connection,
+            "contact_id",
+            f"SELECT DISTINCT 'opt_outs' AS stage, s.contact_id AS key FROM {batch} AS b "
+            "JOIN suppressions AS s ON s.contact_id = b.key",
+            {},
+        )
+    dirty.mark_numbers(connection, "status", [row.number for row in rows])
+    dirty.clear(connection, "contact_id", STAGE, marks)
+
+
+def mark_all(connection: Connection, connection_name: str | None = None) -> int:
+    """Mark every living contact (of one connection) to be read again."""
+    only = "AND c.connection = :connection" if connection_name else ""
+    parameters: dict[str, Any] = {"connection": connection_name} if connection_name else {}
+    return dirty.mark_by_query(
+        connection,
+        "contact_id",
+        f"SELECT 'phones' AS stage, c.contact_id AS key FROM contacts AS c WHERE c.deleted_at IS NULL {only}",
+        parameters,
+    )

@@ -1,0 +1,114 @@
+"""What the planner needs of a batch of contacts: values last seen, numbers, decisions, suppressions, holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection
+
+from ringtrue.changes import ContactState, NumberState
+from ringtrue.ledger.database import batch_of, fetch
+from ringtrue.ledger.suppressions import LIVE, live_persons, number_key
+
+PERSON_REASON = {
+    "en": "Do not call: this person asked not to be called",
+    "zh": "拒绝来电：此人要求不要再打",
+}
+
+
+def contact_states(
+    connection: Connection, key: bytes, marks: Sequence[tuple[int, int]], *, email_good_only: bool, language: str = "en"
+) -> list[ContactState]:
+    """The living contacts behind marks of a changes stage, with all that `plan_record` looks at."""
+    contact_ids = [contact_id for contact_id, _ in marks]
+    with batch_of(connection, contact_ids) as batch:
+        people = fetch(
+            connection,
+            "SELECT c.contact_id, c.object, c.record_id, c.ours, c.phones, c.do_not_call_ours, "
+            "c.email IS NOT NULL AND NOT c.email_opt_out, c.linkedin IS NOT NULL, c.why_id "
+            f"FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key WHERE c.deleted_at IS NULL ORDER BY c.contact_id",
+        )
+        lines = fetch(
+            connection,
+            "SELECT p.contact_id, p.field, p.position, p.raw, p.e164, p.extension, p.valid, p.sure, p.type, "
+            "d.status, d.reason, d.decided_at, d.decision_id, p.number "
+            f"FROM {batch} AS b JOIN phones AS p ON p.contact_id = b.key "
+            "JOIN decisions AS d ON d.number = p.number AND d.contact_id = 0 AND d.current "
+            "ORDER BY p.contact_id, p.field, p.position",
+        )
+        own_facts = {
+            (row[0], row[1]): row[2:]
+            for row in fetch(
+                connection,
+                "SELECT d.contact_id, d.number, d.status, d.reason, d.decided_at, d.decision_id "
+                f"FROM {batch} AS b JOIN decisions AS d ON d.contact_id = b.key WHERE d.current",
+            )
+        }
+        holds: dict[int, dict[str, str | None]] = {}
+        for contact_id, field, refused in fetch(
+            connection,
+            f"SELECT h.contact_id, h.field, h.refused FROM {batch} AS b JOIN holds AS h ON h.contact_id = b.key",
+        ):
+            holds.setdefault(contact_id, {})[field] = refused
+    persons = live_persons(connection, contact_ids)
+    personal = _personal(connection, key, {row[13] for row in lines if row[9] == "do_not_call"})
+    numbers: dict[int, list[NumberState]] = {}
+    for row in lines:
+        decided: Sequence[Any] = row[9:13]
+        own_fact = own_facts.get((row[0], row[13])) if own_facts else None
+        if own_fact is not None and decided[0] != "do_not_call":
+            decided = own_fact
+        numbers.setdefault(row[0], []).append(
+            NumberState(
+                row[1],
+                row[2],
+                row[3],
+                row[4],
+                row[5],
+                bool(row[6]),
+                bool(row[7]),
+                row[8],
+                decided[0],
+                decided[1],
+                decided[2],
+                decided[3],
+                row[13] in personal,
+            )
+        )
+    none: dict[str, str | None] = {}
+    return [
+        ContactState(
+            person[0],
+            person[1],
+            person[2],
+            orjson.loads(person[3]),
+            orjson.loads(person[4]),
+            bool(person[5]),
+            bool(person[6]),
+            person[0] in persons,
+            PERSON_REASON[language] if person[0] in persons else None,
+            bool(person[7]) and not email_good_only,
+            bool(person[8]),
+            False,
+            person[9],
+            tuple(numbers.get(person[0], ())),
+            holds.get(person[0], none),
+        )
+        for person in people
+    ]
+
+
+def _personal(connection: Connection, key: bytes, numbers: set[str]) -> set[str]:
+    """Of numbers that must not be called, those that a person asked about (a registry alone does not flag the record)."""
+    if not numbers:
+        return set()
+    by_key = {number_key(key, number): number for number in numbers}
+    with batch_of(connection, list(by_key)) as batch:
+        rows = fetch(
+            connection,
+            f"SELECT DISTINCT s.number_key FROM {batch} AS b JOIN suppressions AS s ON s.number_key = b.key "
+            f"WHERE s.scope = 'number' AND s.source NOT LIKE 'registry:%' AND {LIVE}",
+        )
+    return {by_key[row[0]] for row in rows}

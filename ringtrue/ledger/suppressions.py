@@ -1,0 +1,192 @@
+"""The only store of permission: an append-only chain of events, each hashed over the one before it.
+
+Numbers stand in clear so that they can be found, and as a keyed hash that survives when a privacy request erases the clear one.
+The chain covers the keyed hash only, so that erasing breaks nothing.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Literal, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, text
+
+from ringtrue.ledger import dirty
+from ringtrue.ledger.database import batch_of, fetch, insert_rows
+
+Kind = Literal["opt_out", "retract", "reconsent"]
+Scope = Literal["number", "person"]
+GENESIS = "0" * 64
+_CHAIN_LOCK = 727275
+
+
+class Suppression(NamedTuple):
+    """Someone said stop, or that is taken back. Scope `person` covers the contact whatever the number, `number` the number everywhere."""
+
+    kind: Kind
+    scope: Scope
+    number: str | None
+    contact_id: int | None
+    cause: str
+    """What happened, unique within the source: a record's flag, a call id, an import's row."""
+    source: str
+    evidence: str
+    actor: str
+    at: int
+    second_person: str | None = None
+    lifts: int | None = None
+
+
+def number_key(key: bytes, number: str) -> str:
+    """The keyed hash under which a number is remembered for ever."""
+    return hmac.digest(key, number.encode(), "sha256").hex()
+
+
+def _event_hash(previous: str, event_id: int, event: Suppression, keyed: str, now: int) -> str:
+    content = [
+        previous, event_id, event.kind, event.scope, keyed, event.contact_id, event.cause, event.source, event.evidence,
+        event.actor, event.second_person, event.lifts, event.at, now,
+    ]  # fmt: skip
+    return sha256(orjson.dumps(content)).hexdigest()
+
+
+def append(connection: Connection, key: bytes, events: Iterable[Suppression], now: int) -> list[int]:
+    """Add events to the chain; one that the chain holds already is left out. Returns the new event ids.
+
+    Numbers and persons touched are marked for `status` and `changes`.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CHAIN_LOCK})
+    last = fetch(connection, "SELECT event_id, hash FROM suppressions ORDER BY event_id DESC LIMIT 1")
+    event_id, previous = last[0] if last else (0, GENESIS)
+    rows = []
+    ids = []
+    for event, keyed in _unknown(connection, key, list(events)):
+        event_id += 1
+        digest = _event_hash(previous, event_id, event, keyed, now)
+        rows.append((
+            event_id, event.kind, event.scope, event.number, keyed, event.contact_id or 0, event.cause, event.source,
+            event.evidence, event.actor, event.second_person, event.lifts, event.at, now, previous, digest,
+        ))  # fmt: skip
+        ids.append(event_id)
+        previous = digest
+    insert_rows(
+        connection,
+        "suppressions",
+        ["event_id", "kind", "scope", "number", "number_key", "contact_id", "cause", "source", "evidence", "actor",
+         "second_person", "lifts", "at", "recorded_at", "previous_hash", "hash"],
+        rows,
+    )  # fmt: skip
+    _mark(connection, ids)
+    return ids
+
+
+def _unknown(connection: Connection, key: bytes, events: Sequence[Suppression]) -> list[tuple[Suppression, str]]:
+    keyed = {}
+    for event in events:
+        hashed = number_key(key, event.number) if event.number else ""
+        keyed[(event.source, event.cause, event.kind, event.scope, hashed, event.contact_id or 0)] = (event, hashed)
+    with batch_of(connection, {identity[1] for identity in keyed}) as batch:
+        known = set(
+            fetch(
+                connection,
+                "SELECT s.source, s.cause, s.kind, s.scope, s.number_key, s.contact_id "
+                f"FROM {batch} AS b JOIN suppressions AS s ON s.cause = b.key",
+            )
+        )
+    return [value for identity, value in keyed.items() if identity not in known]
+
+
+def _mark(connection: Connection, event_ids: Sequence[int]) -> None:
+    if not event_ids:
+        return
+    with batch_of(connection, event_ids) as batch:
+        touched = (
+            f"FROM {batch} AS b JOIN suppressions AS e ON e.event_id = b.key "
+            "LEFT JOIN suppressions AS o ON o.event_id = e.lifts"
+        )
+        dirty.mark_by_query(
+            connection,
+            "number",
+            f"SELECT DISTINCT 'status' AS stage, coalesce(o.number, e.number) AS key {touched} "
+            "WHERE coalesce(o.number, e.number) IS NOT NULL",
+            {},
+        )
+        for carried in (
+            "c.contact_id = coalesce(o.contact_id, e.contact_id)",
+            "c.contact_id IN (SELECT p.contact_id FROM phones AS p WHERE p.number = coalesce(o.number, e.number))",
+        ):
+            dirty.mark_by_query(
+                connection,
+                "contact_id",
+                f"SELECT DISTINCT 'changes:' || c.connection AS stage, c.contact_id AS key {touched} "
+                f"JOIN contacts AS c ON {carried} WHERE c.deleted_at IS NULL",
+                {},
+            )
+
+
+LIVE = "s.kind = 'opt_out' AND NOT EXISTS (SELECT 1 FROM suppressions AS l WHERE l.lifts = s.event_id AND l.kind <> 'opt_out')"
+"""SQL condition: suppression `s` holds, nothing lifted it."""
+
+
+class LiveNumber(NamedTuple):
+    """A live suppression of a number."""
+
+    number: str
+    event_id: int
+    source: str
+    at: int
+
+
+def live_numbers(connection: Connection, key: bytes, numbers: Sequence[str]) -> list[LiveNumber]:
+    """Live suppressions of the numbers given. Numbers erased from the clear column are found too, by their keyed hash."""
+    by_key = {number_key(key, number): number for number in numbers}
+    with batch_of(connection, list(by_key)) as batch:
+        rows = fetch(
+            connection,
+            f"SELECT s.number_key, s.event_id, s.source, s.at FROM {batch} AS b JOIN suppressions AS s ON s.number_key = b.key "
+            f"WHERE s.scope = 'number' AND {LIVE} ORDER BY s.event_id",
+        )
+    return [LiveNumber(by_key[row[0]], row[1], row[2], row[3]) for row in rows]
+
+
+def live_persons(connection: Connection, contact_ids: Sequence[int]) -> dict[int, int]:
+    """Contacts that are suppressed as a person, with the event. A merged record hands its suppression to the survivor."""
+    with batch_of(connection, contact_ids) as batch:
+        own = fetch(
+            connection,
+            f"SELECT b.key, s.event_id FROM {batch} AS b JOIN suppressions AS s ON s.contact_id = b.key "
+            f"WHERE s.scope = 'person' AND {LIVE}",
+        )
+        inherited = fetch(
+            connection,
+            f"SELECT b.key, s.event_id FROM {batch} AS b JOIN contacts AS survivor ON survivor.contact_id = b.key "
+            "JOIN contacts AS loser ON loser.merged_into = survivor.record_id AND loser.connection = survivor.connection "
+            "AND loser.object = survivor.object "
+            f"JOIN suppressions AS s ON s.contact_id = loser.contact_id WHERE s.scope = 'person' AND {LIVE}",
+        )
+    return dict([*inherited, *own])
+
+
+def broken_link(connection: Connection) -> int | None:
+    """Check the whole chain. Returns the first event whose hash does not fit, or None."""
+    previous = GENESIS
+    result = connection.execution_options(yield_per=5_000).execute(
+        text(
+            "SELECT event_id, kind, scope, number_key, contact_id, cause, source, evidence, actor, second_person, lifts, at, "
+            "recorded_at, previous_hash, hash FROM suppressions ORDER BY event_id"
+        )
+    )
+    for number, row in enumerate(result, start=1):
+        event = Suppression(
+            kind=row.kind, scope=row.scope, number=None, contact_id=row.contact_id or None, cause=row.cause, source=row.source,
+            evidence=row.evidence, actor=row.actor, at=row.at, second_person=row.second_person, lifts=row.lifts,
+        )  # fmt: skip
+        expected = _event_hash(previous, row.event_id, event, row.number_key, row.recorded_at)
+        if row.event_id != number or row.previous_hash != previous or row.hash != expected:
+            return int(row.event_id)
+        previous = row.hash
+    return None
