@@ -13,6 +13,7 @@ from phonenumbers import phonenumberutil as lib
 from phonenumbers.phonemetadata import PhoneMetadata
 
 from ringtrue.numbering.automata import MAX_DIGITS, DigitTables, PrefixTables, Symbols
+from ringtrue.numbering.listed import LISTED, listed_patterns
 from ringtrue.numbering.names import REGIONS, UNKNOWN_TYPE
 from ringtrue.numbering.regex import Nfa, UnsupportedPatternError, parser
 
@@ -26,9 +27,9 @@ LENGTHS: Final = 24
 """A plan's row of `ValidationResult` by number of digits; longer than 17 reads as 18."""
 
 
-def label(region: int, kind: int, *, general: bool) -> int:
+def label(region: int, kind: int, *, general: bool, listed: int = 0) -> int:
     """What a state says about the digits read so far, in one integer."""
-    return region << 5 | kind << 1 | general
+    return region << 7 | listed << 5 | kind << 1 | general
 
 
 class Plan(NamedTuple):
@@ -69,7 +70,7 @@ class NumberTables:
     def _add_code(self, code: int, regions: tuple[str, ...]) -> None:
         metas = [PhoneMetadata.metadata_for_region_or_calling_code(code, region) for region in regions]
         try:
-            numbers, slow = self._numbers(regions, metas), False
+            numbers, slow = self._numbers(code, regions, metas), False
         except UnsupportedPatternError:
             numbers, slow = 0, True
         self.plan_of_code[code] = len(self.plans)
@@ -108,7 +109,7 @@ class NumberTables:
             lambda _, tags: label(NO_REGION, UNKNOWN_TYPE, general="general" in tags),
         )
 
-    def _numbers(self, regions: tuple[str, ...], metas: list[Any]) -> int:
+    def _numbers(self, code: int, regions: tuple[str, ...], metas: list[Any]) -> int:
         nfa = Nfa()
         patterns = {meta.general_desc.national_number_pattern for meta in metas}
         for meta in metas:
@@ -123,6 +124,9 @@ class NumberTables:
         for region, meta in zip(regions, metas, strict=True):
             if len(regions) > 1 and meta.leading_digits is not None:
                 starts.append(nfa.add(meta.leading_digits, (region,), repeat_after=r"[\d]"))
+        for reason, pattern in listed_patterns(code):
+            _check_width(pattern)
+            starts.append(nfa.add(pattern, LISTED.index(reason) + 1))
         return self.digits.add(nfa, starts, digit_symbols(nfa), _labeller(regions, metas))
 
     def _prefix(self, pattern: str | None, rule: str | None) -> int:
@@ -204,7 +208,8 @@ def _labeller(regions: tuple[str, ...], metas: list[Any]) -> Callable[[int, froz
         key = (length if tags else 0, tags)
         if key not in known:
             general = metas[0].general_desc.national_number_pattern in tags
-            known[key] = label(*choose(length, tags), general=general)
+            listed = next((place for place in (1, 2) if place in tags), 0)
+            known[key] = label(*choose(length, tags), general=general, listed=listed)
         return known[key]
 
     return name

@@ -343,10 +343,14 @@ static PyObject *py_read(PyObject *self, PyObject *args)
             error[i] = possible[i] = type[i] = 0;
             region[i] = 0;
             if (outcome == READ) {
-                uint32_t where = r.label >> 5, kind = r.label >> 1 & 15, valid = kind != UNKNOWN_TYPE;
+                uint32_t where = r.label >> 7, kind = r.label >> 1 & 15, listed = r.label >> 5 & 3, valid = kind != UNKNOWN_TYPE;
                 possible[i] = (int8_t)r.plan->lengths[r.digits.count];
                 type[i] = (int8_t)kind;
                 reason[i] = (int8_t)reason_of[valid ? 0 : 1 + possible[i]];
+                if (listed && reason_of[13 + listed]) { /* 0, `ok`: the caller wants phonenumbers' answer */
+                    reason[i] = (int8_t)reason_of[13 + listed];
+                    valid = 0;
+                }
                 bit[i >> 3] |= mask;
                 bit[2 * stride + (i >> 3)] |= valid ? mask : 0;
                 if (where != t.no_region) {

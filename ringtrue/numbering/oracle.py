@@ -8,6 +8,7 @@ from typing import NamedTuple
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
+from ringtrue.numbering.listed import listed_reason
 from ringtrue.numbering.names import ERRORS, POSSIBLE, TYPES
 
 phonenumbers.enable_pattern_cache()
@@ -25,6 +26,8 @@ class Reading(NamedTuple):
     region: str | None
     homeless: bool = False
     """It does not parse only because no default region is known for a number in national form."""
+    listed: str | None = None
+    """Why the number, though possibly valid, reaches nobody (`ringtrue.numbering.listed`)."""
 
 
 def read_one(text: str | None, region: str | None) -> Reading:
@@ -43,6 +46,7 @@ def read_one(text: str | None, region: str | None) -> Reading:
         phonenumbers.is_valid_number(number),
         TYPES[-1] if kind == PhoneNumberType.UNKNOWN else TYPES[kind],
         phonenumbers.region_code_for_number(number),
+        listed=listed_reason(number.country_code, phonenumbers.national_significant_number(number)),
     )
 
 

@@ -11,6 +11,7 @@ import phonenumbers
 import pyarrow as pa
 
 from ringtrue.numbering import oracle, tables
+from ringtrue.numbering.listed import LISTED
 from ringtrue.numbering.names import ERRORS, POSSIBLE, REGIONS, SCHEMA, TYPES
 from ringtrue.reasons import REASONS
 
@@ -34,9 +35,11 @@ _OF_POSSIBLE: Final = (
     "wrong_length",
 )
 _OF_ERROR: Final = ("unknown_country_code", "not_a_number", "too_short", "too_short", "too_long")
-_REASON_CODES: Final = bytes(
+_PLAIN: Final = bytes(
     _REASON_NAMES.index(name) for name in ("ok", *_OF_POSSIBLE, *_OF_ERROR, "empty", "no_country", "ok", "ok")
 )
+_LISTED: Final = _PLAIN[:-2] + bytes(_REASON_NAMES.index(name) for name in LISTED)
+"""Reason codes in the kernel's order; `ok` for listed numbers makes it leave them as phonenumbers has them."""
 _WORDS: Final = {
     name: pa.array(words, pa.string())
     for name, words in (
@@ -71,15 +74,20 @@ def kernel_status() -> tuple[str, bool]:
     )
 
 
-def read(texts: pa.Array, regions: pa.Array | str | None) -> list[pa.RecordBatch]:
-    """One row per text, with the columns of SCHEMA. Regions: one code for all rows, or strings or a dictionary array, one per row."""
-    whole = None if isinstance(regions, str) or regions is None else plans(regions)
+def read(texts: pa.Array, regions: pa.Array | np.ndarray | str | None, *, listed: bool = False) -> list[pa.RecordBatch]:
+    """One row per text, with the columns of SCHEMA.
+
+    Regions: one code for all rows, or one per row as strings, as a dictionary array or as numbers from `plans`. With `listed`, placeholders
+    and fiction ranges are invalid, with their reason; everything else is what phonenumbers gives.
+    """
+    alone = isinstance(regions, str) or regions is None
+    whole = None if alone else regions if isinstance(regions, np.ndarray) else plans(regions)
     home = -1 if whole is not None or regions is None else _plan(str(regions))
     batches = []
     for first in range(0, max(len(texts), 1), CHUNK):
         part = texts.slice(first, CHUNK)
         chosen = home if whole is None else whole[first : first + CHUNK]
-        batches.append(_read_batch(part, chosen, first) if KERNEL else _read_slowly(part, chosen, first))
+        batches.append((_read_batch if KERNEL else _read_slowly)(part, chosen, first, listed))
     return batches
 
 
@@ -88,7 +96,9 @@ def plans(regions: pa.Array) -> np.ndarray:
     if pa.types.is_dictionary(regions.type):
         words = plans(regions.dictionary)
         if regions.null_count:
-            regions = pa.DictionaryArray.from_arrays(regions.indices.fill_null(len(words)), regions.dictionary, safe=False)
+            regions = pa.DictionaryArray.from_arrays(
+                regions.indices.fill_null(len(words)), regions.dictionary, safe=False
+            )
         return np.append(words, np.int16(-1))[regions.indices.to_numpy()]
     if not KERNEL:
         return np.array([_plan(region) for region in regions.to_pylist()], np.int16)
@@ -96,7 +106,14 @@ def plans(regions: pa.Array) -> np.ndarray:
     validity, offsets, data = regions.buffers()
     if len(regions):
         _kernel.plans(
-            _tables(), data or b"", offsets, pa.types.is_large_string(regions.type), validity, regions.offset, len(regions), out
+            _tables(),
+            data or b"",
+            offsets,
+            pa.types.is_large_string(regions.type),
+            validity,
+            regions.offset,
+            len(regions),
+            out,
         )
     return out
 
@@ -113,7 +130,7 @@ def _plan(region: str | None) -> int:
     return REGIONS.index(code) if code in phonenumbers.SUPPORTED_REGIONS else -1
 
 
-def _read_batch(texts: pa.Array, regions: np.ndarray | int, first: int) -> pa.RecordBatch:
+def _read_batch(texts: pa.Array, regions: np.ndarray | int, first: int, listed: bool) -> pa.RecordBatch:
     count, stride = len(texts), -(-len(texts) // 8)
     validity, offsets, data = texts.buffers()
     wide = pa.types.is_large_string(texts.type)
@@ -143,13 +160,15 @@ def _read_batch(texts: pa.Array, regions: np.ndarray | int, first: int) -> pa.Re
         numbers,
         extensions,
         bits,
-        _REASON_CODES,
+        _LISTED if listed else _PLAIN,
         slow,
     )
     parsed, extended, valid, located, failed = (bits.slice(at * stride, stride) for at in range(5))
 
     def strings(buffer: pa.Buffer, known: pa.Buffer) -> pa.Array:
-        return pa.StringArray.from_buffers(count, buffer.slice(0, 4 * (count + 1)), buffer.slice(4 * (count + 1)), known)
+        return pa.StringArray.from_buffers(
+            count, buffer.slice(0, 4 * (count + 1)), buffer.slice(4 * (count + 1)), known
+        )
 
     def words(name: str, at: int, known: pa.Buffer | None) -> pa.Array:
         kind = SCHEMA.field(name).type
@@ -173,21 +192,21 @@ def _read_batch(texts: pa.Array, regions: np.ndarray | int, first: int) -> pa.Re
     )
     COUNTS.rows += count
     COUNTS.slow += left
-    return _with_slow_rows(batch, texts, regions, slow[:left], first) if left else batch
+    return _with_slow_rows(batch, texts, regions, slow[:left], first, listed) if left else batch
 
 
 def _with_slow_rows(
-    batch: pa.RecordBatch, texts: pa.Array, regions: np.ndarray | int, slow: np.ndarray, first: int
+    batch: pa.RecordBatch, texts: pa.Array, regions: np.ndarray | int, slow: np.ndarray, first: int, listed: bool
 ) -> pa.RecordBatch:
     chosen = regions if isinstance(regions, int) else regions[slow]
-    read_slowly = _read_slowly(texts.take(pa.array(slow)), chosen, first)
+    read_slowly = _read_slowly(texts.take(pa.array(slow)), chosen, first, listed)
     order = np.arange(len(batch))
     order[slow] = len(batch) + np.arange(len(slow))
     both = pa.Table.from_batches([batch, read_slowly]).take(pa.array(order)).combine_chunks().to_batches()[0]
     return both.set_column(0, SCHEMA.field("row"), batch.column("row"))
 
 
-def _read_slowly(texts: pa.Array, regions: np.ndarray | int, first: int) -> pa.RecordBatch:
+def _read_slowly(texts: pa.Array, regions: np.ndarray | int, first: int, listed: bool) -> pa.RecordBatch:
     raw = texts.to_pylist()
     names = _region_names()
     codes = [names.get(plan) for plan in ([regions] * len(raw) if isinstance(regions, int) else regions.tolist())]
@@ -198,7 +217,9 @@ def _read_slowly(texts: pa.Array, regions: np.ndarray | int, first: int) -> pa.R
 
     def words(name: str, values: list[str | None]) -> pa.Array:
         position = {word: at for at, word in enumerate(_WORDS[name].to_pylist())}
-        codes = pa.array([None if value is None else position[value] for value in values], SCHEMA.field(name).type.index_type)
+        codes = pa.array(
+            [None if value is None else position[value] for value in values], SCHEMA.field(name).type.index_type
+        )
         return pa.DictionaryArray.from_arrays(codes, _WORDS[name])
 
     return pa.RecordBatch.from_arrays(
@@ -208,10 +229,10 @@ def _read_slowly(texts: pa.Array, regions: np.ndarray | int, first: int) -> pa.R
             pa.array([row.extension for row in rows], pa.string()),
             words("error", [row.error for row in rows]),
             words("possible", [row.possible for row in rows]),
-            pa.array([row.valid for row in rows], pa.bool_()),
+            pa.array([row.valid and not (listed and row.listed) for row in rows], pa.bool_()),
             words("type", [row.type for row in rows]),
             words("region", [row.region for row in rows]),
-            words("reason", [_reason(text, row) for text, row in zip(raw, rows, strict=True)]),
+            words("reason", [_reason(text, row, listed) for text, row in zip(raw, rows, strict=True)]),
             _true(len(rows)),
         ],
         schema=SCHEMA,
@@ -223,7 +244,9 @@ def _region_names() -> dict[int, str]:
     return {_plan(region): region for region in phonenumbers.SUPPORTED_REGIONS}
 
 
-def _reason(text: str | None, reading: oracle.Reading) -> str:
+def _reason(text: str | None, reading: oracle.Reading, listed: bool) -> str:
+    if listed and reading.listed:
+        return reading.listed
     if reading.valid:
         return "ok"
     if reading.possible is not None:

@@ -14,7 +14,9 @@ from typing import Final
 import numpy as np
 import phonenumbers
 
-_SOURCES: Final = ("regex.py", "automata.py", "text.py", "names.py", "builder.py", "tables.py")
+from ringtrue.numbering.listed import listed_text
+
+_SOURCES: Final = ("regex.py", "automata.py", "text.py", "names.py", "listed.py", "builder.py", "tables.py")
 _ALIGNMENT: Final = 64
 _HEAD: Final = 20
 _REWRITE: Final = 29
@@ -48,9 +50,7 @@ def build() -> bytes:
         bytes((prefix.matched, prefix.end, len(prefix.rewrite), *prefix.rewrite)).ljust(_REWRITE + 3, b"\0")
         for prefix in numbers.outcomes
     ]
-    plans = np.zeros(
-        len(numbers.plans), "<u2, <u2, <u2, <u2, <u2, u1, u1, (4,)u1, (24,)u1"
-    )
+    plans = np.zeros(len(numbers.plans), "<u2, <u2, <u2, <u2, <u2, u1, u1, (4,)u1, (24,)u1")
     for at, plan in enumerate(numbers.plans):
         digits = [int(digit) for digit in str(plan.code)]
         plans[at] = (*plan[:5], plan.slow, len(digits), (digits + [0] * 4)[:4], plan.lengths)
@@ -81,7 +81,9 @@ def build() -> bytes:
     ]
     if len(numbers.digits.children) > 0xFFFF or len(pages) > 256 or max(map(len, outcomes)) > _REWRITE + 3:
         raise OverflowError("phonenumbers' metadata has outgrown the kernel's tables; ringtrue needs an update.")
-    return _join([section if isinstance(section, bytes) else section.tobytes() for section in sections], text.classes, NO_REGION)
+    return _join(
+        [section if isinstance(section, bytes) else section.tobytes() for section in sections], text.classes, NO_REGION
+    )
 
 
 def _join(sections: list[bytes], *numbers: int) -> bytes:
@@ -100,6 +102,7 @@ def _key() -> str:
     here = Path(__file__).parent
     parts = [phonenumbers.__version__, sys.version, unicodedata.unidata_version, sys.byteorder]
     parts += [(here / name).read_text(encoding="utf-8") for name in _SOURCES]
+    parts.append(listed_text())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
