@@ -166,11 +166,11 @@ def _timeline(
     start = epoch - (4 * YEAR + draw[0] % (8 * YEAR // DAY) * DAY)
     stranger = f"x{int(e164[1:]) % 2**31}"
     if holder is None:
-        fate = draw[1] % 100
-        if fate < 45:
+        given = draw[1] % 100
+        if given < 45:
             return (LineState("never_allocated", None, 0),)
         lives = (LineState("never_allocated", None, 0), LineState("alive", stranger, start))
-        return lives if fate < 80 else (*lives, LineState("disconnected", None, epoch - draw[2] % 900 * DAY))
+        return lives if given < 80 else (*lives, LineState("disconnected", None, epoch - draw[2] % 900 * DAY))
     lives = (LineState("never_allocated", None, 0), LineState("alive", holder, start))
     begins = person.created_at if person else epoch - 3 * YEAR
     source_dead = person.source.dead if person else 0.01

@@ -26,6 +26,7 @@ SLOTS = 8
 GROUP = 33
 """Of each 33 people 7 stand in both CRMs, 13 in Salesforce only, 13 in HubSpot only: 20 in each."""
 _PATTERN = "BSHSHBSHSHHSBSHHSSHBHSHSBHSHSBHSB"
+_CRMS = {"B": "both", "S": "salesforce", "H": "hubspot"}
 _U32 = 2**32
 
 _COUNTRY_TABLE = tuple(country for country in COUNTRIES for _ in range(country.weight))
@@ -109,6 +110,7 @@ class Crowd:
         self._permutations = {(item.country, item.kind): self._permutation(item) for item in _ranges()}
         self._prefixes = _prefix_table()
         self.company = lru_cache(maxsize=4096)(self._company)
+        self._identity = lru_cache(maxsize=4096)(self._make_identity)
 
     def draws(self, purpose: bytes, number: int) -> tuple[int, ...]:
         """Sixteen random 32-bit numbers for a purpose (up to 8 bytes) and a number, always the same ones."""
@@ -120,7 +122,7 @@ class Crowd:
         draw = self.draws(b"record", index)
         repeats = index >= GROUP * 8 and draw[0] % 100 == 0
         base = index - GROUP * (1 + draw[1] % 7) if repeats else index
-        person = self._identity(base, index)
+        person = self._identity(base)
         source = person.source
         created = self.epoch - 3 * YEAR + (3 * YEAR - 2 * DAY) * index // self.size + draw[2] % (DAY // 2)
         modified = created + (self.epoch - created) * draw[3] // _U32
@@ -150,6 +152,10 @@ class Crowd:
         stop = self.size if count is None else min(self.size, start + count)
         return (self.person(index) for index in range(start, stop))
 
+    def crms(self, index: int) -> str:
+        """Where the person of an index stands: "both", "salesforce" or "hubspot"."""
+        return _CRMS[_PATTERN[index % GROUP]]
+
     def company_index(self, index: int) -> int:
         """Who works where: six people to a company, and every tenth block of 48 shares one big company."""
         block = index // 48
@@ -171,7 +177,7 @@ class Crowd:
         if slot == SWITCHBOARD:
             known = index <= self.company_index(self.size - 1) and self.company(index).switchboard == digits
             return item, digits, f"c{index}" if known else None, slot
-        person = self._identity(index, index)
+        person = self._identity(index)
         return item, digits, f"p{index}" if person.numbers.get(slot) == digits else None, slot
 
     def written(self, person: Person, crm: str) -> list[Written]:
@@ -204,7 +210,7 @@ class Crowd:
     def name_of(self, holder: str) -> str:
         """The name of a holder: a person ("p12"), a company ("c3") or a stranger ("x...")."""
         if holder.startswith("p"):
-            person = self._identity(int(holder[1:]), int(holder[1:]))
+            person = self._identity(int(holder[1:]))
             return f"{person.first} {person.last}"
         if holder.startswith("c"):
             return self.company(int(holder[1:])).name
@@ -212,7 +218,7 @@ class Crowd:
         country = COUNTRIES[draw[0] % len(COUNTRIES)]
         return f"{country.given[draw[1] % len(country.given)]} {country.family[draw[2] % len(country.family)]}"
 
-    def _identity(self, base: int, index: int) -> Person:
+    def _make_identity(self, base: int) -> Person:
         draw = self.draws(b"identity", base)
         company = self.company(self.company_index(base))
         country = BY_CODE[company.country]
@@ -239,14 +245,13 @@ class Crowd:
         if country.native and draw[8] % 2:
             first, last = country.native[draw[9] % len(country.native)]
         source = LEAD_SOURCES[_SOURCE_TABLE[draw[10] % len(_SOURCE_TABLE)]]
-        letter = _PATTERN[base % GROUP]
-        crms = "both" if letter == "B" else "salesforce" if letter == "S" else "hubspot"
+        crms = self.crms(base)
         opt_out = None
         if draw[11] % 100 < 4:
             flags = ("both", "both", "salesforce", "hubspot", "call") if crms == "both" else (crms, crms, crms, "call")
             opt_out = OptOut(self.epoch, flags[draw[12] % len(flags)])
         return Person(
-            serial=index,
+            serial=base,
             crms=crms,
             is_lead=draw[13] % 10 < 3,
             first=first,
@@ -287,7 +292,7 @@ class Crowd:
             )
         edge += source.wrong_person
         if share < edge:
-            other = self._identity((person.serial + 1 + pick % (self.size - 1)) % self.size, 0)
+            other = self._identity((person.serial + 1 + pick % (self.size - 1)) % self.size)
             number = next(iter(other.numbers.values()))
             return Written(
                 field,

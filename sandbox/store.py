@@ -39,6 +39,14 @@ CREATE TABLE IF NOT EXISTS history (
     changes TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS history_by_record ON history (object, record_id, seq);
+CREATE TABLE IF NOT EXISTS links (
+    from_object TEXT NOT NULL,
+    from_id TEXT NOT NULL,
+    to_object TEXT NOT NULL,
+    to_id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (from_object, from_id, to_object, to_id)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS kv (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
@@ -320,6 +328,46 @@ class RecordStore:
                 if wanted is None or name in wanted:
                     edits.append(Edit(name, at, old, new, source))
         return edits
+
+    def link_many(self, from_object: str, to_object: str, pairs: Iterable[tuple[str, str]], at: int = 0) -> int:
+        """Associate records, (from id, to id) each, readable from both sides; returns how many pairs are new."""
+        fresh = 0
+        with self.transaction():
+            for from_id, to_id in pairs:
+                row = (from_object, from_id, to_object, to_id, at)
+                back = (to_object, to_id, from_object, from_id, at)
+                fresh += self._db.execute("INSERT OR IGNORE INTO links VALUES (?, ?, ?, ?, ?)", row).rowcount
+                self._db.execute("INSERT OR IGNORE INTO links VALUES (?, ?, ?, ?, ?)", back)
+        return fresh
+
+    def unlink_many(self, from_object: str, to_object: str, pairs: Iterable[tuple[str, str]]) -> int:
+        """Take associations back; returns how many there were."""
+        gone = 0
+        sql = "DELETE FROM links WHERE from_object = ? AND from_id = ? AND to_object = ? AND to_id = ?"
+        with self.transaction():
+            for from_id, to_id in pairs:
+                gone += self._db.execute(sql, (from_object, from_id, to_object, to_id)).rowcount
+                self._db.execute(sql, (to_object, to_id, from_object, from_id))
+        return gone
+
+    def linked(
+        self, from_object: str, from_id: str, to_object: str, after: str = "", limit: int = -1
+    ) -> list[tuple[str, int]]:
+        """(id, time of association in ms) of the records associated with one, in id order."""
+        rows = self._db.execute(
+            "SELECT to_id, at FROM links WHERE from_object = ? AND from_id = ? AND to_object = ? AND to_id > ?"
+            " ORDER BY to_id LIMIT ?",
+            (from_object, from_id, to_object, after, limit),
+        )
+        return [(to_id, at) for to_id, at in rows]
+
+    def count_linked(self, from_object: str, from_id: str, to_object: str) -> int:
+        """How many records of an object are associated with one."""
+        row = self._db.execute(
+            "SELECT count(*) FROM links WHERE from_object = ? AND from_id = ? AND to_object = ?",
+            (from_object, from_id, to_object),
+        ).fetchone()
+        return int(row[0])
 
     def setting(self, key: str, default: Any = None) -> Any:
         """A value of the stand-in's own state (fields that exist, jobs, lists ...), any JSON."""

@@ -1,7 +1,7 @@
 """The seeded world: people, lines with their true history, lead sources, and what tests or simulations change in it.
 
 Everything about people and lines follows from (seed, contacts, epoch) and is made on demand, so that a million contacts cost neither memory nor disk.
-`world.db` keeps those three and the changes made later: line states set by hand, opt-outs said in a simulated call.
+`world.db` keeps those three and the changes made later: line states set by hand, opt-outs said in a simulated call. One process at a time may change them.
 """
 
 from __future__ import annotations
@@ -74,6 +74,15 @@ class World:
         self.real_data = bool(meta["real_data"])
         self.clock: Callable[[], datetime] = clock or (lambda: datetime.now(UTC))
         self.crowd = Crowd(self.seed, self.contacts, self.epoch_ms)
+        self._line_states: dict[str, list[LineState]] = {}
+        for e164, since, state, owner in self._db.execute(
+            "SELECT e164, since, state, owner FROM line_states ORDER BY e164, since"
+        ):
+            self._line_states.setdefault(e164, []).append(LineState(state, owner, since))
+        self._opt_outs: dict[str, int] = dict(self._db.execute("SELECT pid, at FROM opt_outs"))
+        self._listings: dict[str, dict[str, int]] = {}
+        for e164, registry, listed in self._db.execute("SELECT e164, registry, since FROM listings"):
+            self._listings.setdefault(e164, {})[registry] = listed
 
     @property
     def epoch(self) -> datetime:
@@ -102,9 +111,9 @@ class World:
     def members(self, crm: Crm) -> Iterator[Person]:
         """The people whom a CRM holds, exactly `contacts` of them."""
         left = self.contacts
-        for person in self.people():
-            if person.crms in (crm, "both"):
-                yield person
+        for index in range(0 if self.real_data else self.crowd.size):
+            if self.crowd.crms(index) in (crm, "both"):
+                yield self.crowd.person(index)
                 left -= 1
                 if left <= 0:
                     return
@@ -127,16 +136,11 @@ class World:
         line = make_line(self.crowd, e164)
         if line is None:
             return None
-        changes = [
-            LineState(state, owner, since)
-            for since, state, owner in self._db.execute(
-                "SELECT since, state, owner FROM line_states WHERE e164 = ? ORDER BY since", (e164,)
-            )
-        ]
+        changes = self._line_states.get(e164)
         if changes:
             before = tuple(state for state in line.timeline if state.since < changes[0].since)
             line = replace(line, timeline=(*before, *changes))
-        listings = dict(self._db.execute("SELECT registry, since FROM listings WHERE e164 = ?", (e164,)))
+        listings = self._listings.get(e164)
         return replace(line, registries={**line.registries, **listings}) if listings else line
 
     def set_line(self, e164: str, state: State, owner: str | None = None, since: datetime | None = None) -> None:
@@ -150,21 +154,24 @@ class World:
             raise ValueError("This number lies in none of the world's ranges.")
         at = self.now_ms() if since is None else round(since.timestamp() * 1000)
         self._db.execute("INSERT OR REPLACE INTO line_states VALUES (?, ?, ?, ?)", (e164, at, state, owner))
+        others = [one for one in self._line_states.get(e164, []) if one.since != at]
+        self._line_states[e164] = sorted([*others, LineState(state, owner, at)], key=lambda one: one.since)
 
     def say_stop(self, pid: str, at: datetime | None = None) -> None:
         """A person asks not to be called again (in a simulated call, say). The first time counts."""
         moment = self.now_ms() if at is None else round(at.timestamp() * 1000)
         self._db.execute("INSERT OR IGNORE INTO opt_outs VALUES (?, ?)", (pid, moment))
+        self._opt_outs.setdefault(pid, moment)
 
     def list_number(self, e164: str, registry: str, since: datetime | None = None) -> None:
         """Put a number on a do-not-call registry."""
         moment = self.now_ms() if since is None else round(since.timestamp() * 1000)
         self._db.execute("INSERT OR REPLACE INTO listings VALUES (?, ?, ?)", (e164, registry, moment))
+        self._listings.setdefault(e164, {})[registry] = moment
 
     def opted_out_at(self, person: Person) -> int | None:
         """When the person said stop (epoch ms), by whatever way; None if never."""
-        row = self._db.execute("SELECT at FROM opt_outs WHERE pid = ?", (person.pid,)).fetchone()
-        said = [int(row[0])] if row else []
+        said = [self._opt_outs[person.pid]] if person.pid in self._opt_outs else []
         if person.same_as is not None:
             person = self.crowd.person(person.same_as)
         if person.opt_out is not None:
@@ -180,11 +187,14 @@ class World:
         at = (
             self.now_ms() if moment is None else moment if isinstance(moment, int) else round(moment.timestamp() * 1000)
         )
+        return self.truth_on_line(person, self.line(e164) if e164 else None, at, e164 is not None)
+
+    def truth_on_line(self, person: Person, line: Line | None, at: int, has_number: bool = True) -> Truth:
+        """`truth` for a line in hand."""
         opted = self.opted_out_at(person)
         opted_out = opted is not None and opted <= at
-        line = self.line(e164) if e164 else None
         if line is None:
-            return Truth(None, None, opted_out, (), "do_not_call" if opted_out and e164 else "invalid")
+            return Truth(None, None, opted_out, (), "do_not_call" if opted_out and has_number else "invalid")
         state = line.state_at(at)
         listed = tuple(line.listed_at(at))
         right = None if state.owner is None else state.owner in (person.pid, f"c{person.company.serial}")
