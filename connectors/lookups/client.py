@@ -50,6 +50,10 @@ class _MaskedAddresses(logging.Filter):
 _MASK = _MaskedAddresses()
 
 
+class AnswerNotUnderstood(SchemaChanged):
+    """An answer came, was probably charged, and cannot be read."""
+
+
 class Pace:
     """A token bucket that gives way: each 429 halves the rate and waits as long as the service says, each success wins a little back."""
 
@@ -150,11 +154,19 @@ class LookupClient:
         await self._client.aclose()
 
     async def send(
-        self, method: str, path: str, *, judge: Judge | None = None, repeat: bool = True, **request: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        judge: Judge | None = None,
+        inspect: Judge | None = None,
+        repeat: bool = True,
+        **request: Any,
     ) -> httpx.Response:
         """Send one request and return the answer.
 
-        `judge` sees a refusal first and returns our error for it, or None where the usual meaning of its status holds. `repeat` False: never sent twice.
+        `judge` sees a refusal first and returns our error for it, or None where the usual meaning of its status holds. `inspect` sees a 2xx answer and returns
+        an error for one that says "too fast" or "not now" in its body. `repeat` False: never sent twice.
         Raises RateLimited or ServiceUnavailable when the tries are used up, ConnectionLost when the answer did not arrive, HostUnreachable when there
         was no connection, CredentialRefused (401, 403), AllowanceSpent (402), SchemaChanged (any other status).
         """
@@ -165,10 +177,12 @@ class LookupClient:
             sleep=self._sleep,
             reraise=True,
         )
-        response: httpx.Response = await retrying(self._once, method, path, judge, request)
+        response: httpx.Response = await retrying(self._once, method, path, judge, inspect, request)
         return response
 
-    async def _once(self, method: str, path: str, judge: Judge | None, request: dict[str, Any]) -> httpx.Response:
+    async def _once(
+        self, method: str, path: str, judge: Judge | None, inspect: Judge | None, request: dict[str, Any]
+    ) -> httpx.Response:
         await self.pace.take()
         try:
             response = await self._client.request(method, path, **request)
@@ -178,9 +192,12 @@ class LookupClient:
                 raise
             raise error from exc
         if response.is_success:
-            self.pace.served()
-            return response
-        refusal = (judge(response) if judge else None) or self._refusal(response)
+            refusal = inspect(response) if inspect else None
+            if refusal is None:
+                self.pace.served()
+                return response
+        else:
+            refusal = (judge(response) if judge else None) or self._refusal(response)
         if isinstance(refusal, RateLimited):
             self.pace.slow_down(refusal.retry_after_seconds)
         raise refusal
@@ -203,11 +220,6 @@ class LookupClient:
             f"{self.service} answered HTTP {status}, which its contract does not know ({shown}). Nothing was taken from it."
         )
 
-    def rate_limited(self, said: str, retry_after_seconds: float | None = None) -> RateLimited:
-        """The error for a service that says "too fast" inside HTTP 200; also slows the pace."""
-        self.pace.slow_down(retry_after_seconds)
-        return RateLimited(f"{self.service} asks us to slow down ({said}).", retry_after_seconds=retry_after_seconds)
-
     def json(self, response: httpx.Response) -> Any:
         """Read the body. Raises ServiceUnavailable for an HTML page, ConnectionLost for half a body."""
         try:
@@ -219,8 +231,8 @@ class LookupClient:
                 f"{self.service} sent {len(response.content)} bytes that are not complete JSON. The request may have been charged, so it is not repeated."
             ) from exc
 
-    def schema_changed(self, what: str) -> SchemaChanged:
+    def schema_changed(self, what: str) -> AnswerNotUnderstood:
         """The error for an answer that lacks what its contract promises."""
-        return SchemaChanged(
+        return AnswerNotUnderstood(
             f"{self.service} answers in a form we do not know ({what}). It is left out; look for a newer version of its contract."
         )

@@ -6,6 +6,8 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+import httpx
+
 from connectors.lookups.client import LookupClient
 from connectors.lookups.protocol import Answer, Offer, Question, ServiceFacts
 from connectors.lookups.service import (
@@ -17,7 +19,7 @@ from connectors.lookups.service import (
     make_offers,
     read_options,
 )
-from ringtrue.errors import RecordRefused
+from ringtrue.errors import RecordRefused, RingTrueError
 from ringtrue.lookup_settings import ServiceSettings, read_secrets
 
 NAME = "realphonevalidation"
@@ -54,9 +56,14 @@ class RealPhoneValidation(HttpService):
                 "POST",
                 _PAGES[offer.product],
                 data={"output": "json", "phone": digits, "token": self._token},
+                inspect=self._inspect,
             )
             latency = round((time.monotonic() - started) * 1000)
             yield self._read(offer, question, self.client.json(response), response.content, latency)
+
+    def _inspect(self, response: httpx.Response) -> RingTrueError | None:
+        body = self.client.json(response)
+        return self.passing("status", body.get("status")) if isinstance(body, dict) else None
 
     def _read(self, offer: Offer, question: Question, body: Any, raw: bytes, latency_ms: int) -> Answer:
         if not isinstance(body, dict) or "status" not in body:

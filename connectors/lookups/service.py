@@ -144,9 +144,20 @@ class HttpService:
             "SchemaChanged": "Look for a newer version of its contract.",
         }
         if meaning.error == "RateLimited":
-            raise self.client.rate_limited(said)
+            raise errors.RateLimited(f"{name} asks us to slow down ({said}).")
         error: type[errors.RingTrueError] = getattr(errors, meaning.error)
         raise error(f"{name} refuses ({said}{why}). {advice.get(meaning.error, '')}".rstrip())
+
+    def passing(self, field_name: str, word: object) -> errors.RingTrueError | None:
+        """The error of a word that means "too fast" or "not now", so that the client repeats the request; None for any other word."""
+        meaning = self.table.meaning(field_name, word)
+        if meaning is None or meaning.error not in ("RateLimited", "ServiceUnavailable"):
+            return None
+        try:
+            self.unless_refused(meaning, f"{field_name} {word}")
+        except errors.RingTrueError as error:
+            return error
+        return None
 
     def refused(self, offer: Offer, question: Question, error: errors.RingTrueError) -> Answer:
         """The answer to a question that the service refused by itself."""

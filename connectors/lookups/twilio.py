@@ -15,6 +15,7 @@ from urllib.parse import quote
 import httpx
 import orjson
 
+from connectors.http import retry_after_seconds
 from connectors.lookups.client import LookupClient
 from connectors.lookups.protocol import Answer, Offer, Question, ServiceFacts
 from connectors.lookups.reading import Reading
@@ -27,7 +28,7 @@ from connectors.lookups.service import (
     make_offers,
     read_options,
 )
-from ringtrue.errors import RecordRefused, RingTrueError
+from ringtrue.errors import RateLimited, RecordRefused, RingTrueError
 from ringtrue.lookup_settings import ServiceSettings, read_secrets
 
 NAME = "twilio"
@@ -126,7 +127,10 @@ class Twilio(HttpService):
         if meaning.result == "abstain":
             return RecordRefused(f"twilio refuses this number for now (error {code}).")
         if meaning.error == "RateLimited":
-            return None
+            return RateLimited(
+                f"twilio asks us to slow down (error {code}).",
+                retry_after_seconds=retry_after_seconds(response.headers),
+            )
         try:
             self.unless_refused(meaning, f"error {code}")
         except RingTrueError as error:

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
+import httpx
 import orjson
 
 from connectors.lookups.client import LookupClient
@@ -26,7 +27,7 @@ from connectors.lookups.service import (
     read_options,
 )
 from connectors.lookups.vonage_identity import open_identity_insights
-from ringtrue.errors import ServiceUnavailable, SettingsError
+from ringtrue.errors import RingTrueError, ServiceUnavailable, SettingsError
 from ringtrue.lookup_settings import ServiceSettings, read_secrets
 
 NAME = "vonage"
@@ -68,7 +69,10 @@ class NumberInsight(HttpService):
         for question in questions:
             started = time.monotonic()
             response = await self.client.send(
-                "GET", f"/ni/{offer.product}/json", params={"number": question.subject.lstrip("+")}
+                "GET",
+                f"/ni/{offer.product}/json",
+                params={"number": question.subject.lstrip("+")},
+                inspect=self._inspect,
             )
             latency = round((time.monotonic() - started) * 1000)
             yield self._read(offer, question, self.client.json(response), response.content, latency)
@@ -82,6 +86,7 @@ class NumberInsight(HttpService):
             "GET",
             "/ni/advanced/async/json",
             params={"number": question.subject.lstrip("+"), "callback": self._callbacks.address},
+            inspect=self._inspect,
         )
         acknowledged = self.client.json(response)
         status = acknowledged.get("status")
@@ -105,6 +110,10 @@ class NumberInsight(HttpService):
         except orjson.JSONDecodeError as exc:
             raise self.client.schema_changed("a callback that is not JSON") from exc
         yield self._read(offer, question, insight, body, round((time.monotonic() - started) * 1000))
+
+    def _inspect(self, response: httpx.Response) -> RingTrueError | None:
+        body = self.client.json(response)
+        return self.passing("status", body.get("status")) if isinstance(body, dict) else None
 
     def _read(self, offer: Offer, question: Question, body: Any, raw: bytes, latency_ms: int) -> Answer:
         if not isinstance(body, dict) or "status" not in body:
