@@ -290,9 +290,10 @@ def _host_of(exc: BaseException) -> str:
     if url is not None:
         return urlsplit(str(url)).netloc.rpartition("@")[2]
     for link in _chain(exc):
-        pool = getattr(link, "pool", None)
-        if pool is not None and getattr(pool, "host", None):
-            return f"{pool.host}:{pool.port}"
+        # `conn` before `pool`: asking a NameResolutionError for its pool warns.
+        place = getattr(link, "conn", None) or getattr(link, "pool", None)
+        if getattr(place, "host", None):
+            return f"{place.host}:{place.port}"
     return ""
 
 
