@@ -47,7 +47,9 @@ def base62(number: int, width: int) -> str:
 def checksum(short: str) -> str:
     """The three characters that turn a 15-character id into one that survives upper-casing."""
     return "".join(
-        _CHECKSUM[sum(1 << place for place, character in enumerate(short[start : start + 5]) if "A" <= character <= "Z")]
+        _CHECKSUM[
+            sum(1 << place for place, character in enumerate(short[start : start + 5]) if "A" <= character <= "Z")
+        ]
         for start in (0, 5, 10)
     )
 
