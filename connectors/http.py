@@ -292,7 +292,7 @@ def _host_of(exc: BaseException) -> str:
     for link in _chain(exc):
         # `conn` before `pool`: asking a NameResolutionError for its pool warns.
         place = getattr(link, "conn", None) or getattr(link, "pool", None)
-        if getattr(place, "host", None):
+        if place is not None and getattr(place, "host", None):
             return f"{place.host}:{place.port}"
     return ""
 
