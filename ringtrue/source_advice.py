@@ -18,7 +18,7 @@ class Fault(NamedTuple):
     reason: str
     numbers: int
     share: float
-    """Of the source's numbers, 0 to 1."""
+    """0 to 1, of the source's numbers or of those checked on arrival."""
     what: str
     change: str
 
@@ -26,22 +26,26 @@ class Fault(NamedTuple):
 def faults(
     quality: pd.Series, reasons: pd.DataFrame, *, language: Language = "en", limit: int = 3, least_share: float = 0.005
 ) -> list[Fault]:
-    """The commonest faults of one source, most numbers first.
+    """The commonest faults of one source, largest share first.
 
-    `quality` is its row of `quality_table`, `reasons` the table of `SourceCounter.reasons`. Numbers that read well but are dead, somebody else's or barred count under their status.
+    `quality` is its row of `quality_table`, `reasons` the table of `SourceCounter.reasons`. Numbers that read well but were dead or somebody else's on arrival, and those that must not be
+    called, count under their status; the share of the former is that of the numbers checked on arrival.
     """
-    total = int(quality["numbers"])
     own = reasons[reasons["source"] == quality["source"]]
-    counts = dict(zip(own["reason"].astype(str), own["numbers"].astype(int), strict=True))
-    for status in ("disconnected", "wrong_person", "do_not_call"):
-        if int(quality[f"status_{status}"]):
-            counts[status] = int(quality[f"status_{status}"])
+    counts = {
+        str(reason): (int(numbers), int(quality["numbers"]))
+        for reason, numbers in zip(own["reason"], own["numbers"], strict=True)
+    }
+    checked = int(quality["arrived_invalid"]) + int(quality["arrived_verified"])
+    counts["disconnected"] = (int(quality["arrived_disconnected"]), checked)
+    counts["wrong_person"] = (int(quality["arrived_wrong_person"]), checked)
+    counts["do_not_call"] = (int(quality["status_do_not_call"]), int(quality["numbers"]))
+    shares = {reason: numbers / total for reason, (numbers, total) in counts.items() if numbers and total}
     found = []
-    for reason, numbers in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        share = numbers / total if total else 0.0
-        if share >= least_share:
+    for reason in sorted(shares, key=lambda reason: (-shares[reason], reason)):
+        if shares[reason] >= least_share:
             words = _words(reason, language)
-            found.append(Fault(reason, numbers, share, words["what"], words["change"]))
+            found.append(Fault(reason, counts[reason][0], shares[reason], words["what"], words["change"]))
     return found[:limit]
 
 

@@ -45,6 +45,7 @@ class SourceCounter:
         n = len(sources)
         self.numbers, self.verified, self.do_not_call, self.reached, self.reach_known = (_zeros(n) for _ in range(5))
         self.arrived, self.arrived_invalid, self.arrived_verified, self.arrived_bad = (_zeros(n) for _ in range(4))
+        self.arrived_disconnected, self.arrived_wrong_person = _zeros(n), _zeros(n)
         self.attempts, self.bad_attempts = _zeros(n), _zeros(n)
         self.lookup_cost: Amounts = np.zeros(n)
         self.by_status: Counts = np.zeros((n, len(STATUSES)), dtype=np.int64)
@@ -95,6 +96,8 @@ class SourceCounter:
         in_time = arrived & verified & ((verified_at - created) <= self._window)
         invalid, told = in_time & first_invalid, in_time & ~first_invalid
         self._add_arrivals(source, created, arrived, invalid, told, told & first_bad)
+        self.arrived_disconnected += count(told & (first == STATUSES.index("disconnected")))
+        self.arrived_wrong_person += count(told & (first == STATUSES.index("wrong_person")))
         self._add_lives(frame, source, verified & ~first_bad, verified_at)
         self._pairs.append((_identity(frame["number"]), source))
 

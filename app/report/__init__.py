@@ -1,0 +1,10 @@
+"""The lead-source report: one HTML file that needs nothing else, PNGs for the UI, refund packs for suppliers."""
+
+from __future__ import annotations
+
+from app.report.data import ReportData
+from app.report.plots import plots
+from app.report.refund import REFUND_COLUMNS, refund_pack
+from app.report.render import render_report
+
+__all__ = ["REFUND_COLUMNS", "ReportData", "plots", "refund_pack", "render_report"]
