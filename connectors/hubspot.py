@@ -18,6 +18,7 @@ from connectors.crm import (
     Usage,
     WantedField,
 )
+from connectors.http import RetryPolicy, Timeouts
 from connectors.hubspot_calls import pull_call_pages, read_outcomes
 from connectors.hubspot_fields import default_map, describe_object, keep_known
 from connectors.hubspot_lists import email_opt_outs, read_members, remove_members
@@ -26,7 +27,7 @@ from connectors.hubspot_prepare import prepare_portal
 from connectors.hubspot_pull import Puller, list_rows
 from connectors.hubspot_read import read_history, read_records
 from connectors.hubspot_records import MERGE_FIELDS, RecordReader
-from connectors.hubspot_wire import Wire, utc_now
+from connectors.hubspot_wire import POLICY, TIMEOUTS, Wire, utc_now
 from connectors.hubspot_write import BATCH_SIZE, write_rows
 from connectors.no_bulk import NoBulk
 from ringtrue.errors import CredentialRefused, FieldMissing, SettingsError
@@ -69,6 +70,8 @@ class HubspotCrm(NoBulk):
         daily_share: float = 0.8,
         searches_per_second: float = 4.0,
         bucket_folder: Path | None = None,
+        timeouts: Timeouts = TIMEOUTS,
+        policy: RetryPolicy = POLICY,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], datetime] = utc_now,
     ) -> HubspotCrm:
@@ -86,6 +89,8 @@ class HubspotCrm(NoBulk):
             daily_share=daily_share,
             searches_per_second=searches_per_second,
             bucket_folder=bucket_folder,
+            timeouts=timeouts,
+            policy=policy,
             sleep=sleep,
             clock=clock,
         )

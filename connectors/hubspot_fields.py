@@ -19,7 +19,7 @@ CONTACTS = FieldMap(
     city="city",
     postal_code="zip",
     owner="hubspot_owner_id",
-    account="associatedcompanyid",
+    account="company",
     lead_source=(
         "hs_analytics_source",
         "hs_analytics_source_data_1",

@@ -146,7 +146,7 @@ class Wire:
         return retrying(once, policy=self._policy, retry_if=may_repeat, on_retry=on_retry, sleep=self.sleep)
 
     def _exchange(
-        self, method: str, path: str, query: Sequence[tuple[str, str]], body: Any, what: str
+        self, method: str, path: str, query: Sequence[tuple[str, str]], sent: Any, what: str
     ) -> tuple[int, Mapping[str, str], bytes]:
         try:
             response = self._api.call_api(
@@ -155,7 +155,7 @@ class Wire:
                 {},
                 list(query),
                 {"Accept": "application/json", "Content-Type": "application/json"},
-                body=body,
+                body=sent,
                 auth_settings=["oauth2"],
                 _preload_content=False,
                 _request_timeout=self._timeout,
@@ -172,7 +172,8 @@ class Wire:
                 raise
             if status == 0:
                 raise ConnectionLost(f"The secure connection to HubSpot broke when we wanted to {what}.") from exc
-            return status, getattr(exc, "headers", None) or {}, getattr(exc, "body", None) or b""
+            body = getattr(exc, "body", None) or b""
+            return status, getattr(exc, "headers", None) or {}, body.encode() if isinstance(body, str) else body
 
     def _json(self, raw: bytes, what: str, writing: bool) -> Any:
         if not raw:

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
+from ringtrue.errors import SettingsError
+
 _STATE = struct.Struct("<dd")
 
 
@@ -44,6 +46,10 @@ class SharedBucket:
         self._sleep = sleep
         home = folder or default_folder()
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if home.stat().st_uid != os.getuid():
+            raise SettingsError(
+                f"The folder {home} belongs to somebody else: remove it, or set TMPDIR to a folder of yours."
+            )
         self._path = home / sha256(key.encode()).hexdigest()[:32]
 
     def take(self) -> float:
@@ -58,7 +64,7 @@ class SharedBucket:
         self._change(take=0.0, pause=seconds)
 
     def _change(self, *, take: float, pause: float) -> float:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             stored = os.pread(descriptor, _STATE.size, 0)
