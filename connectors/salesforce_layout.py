@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from xml.etree.ElementTree import Element, SubElement
 from xml.sax.saxutils import escape
 
-from defusedxml import ElementTree
-
 from connectors.crm import StepPrepared, WantedField
-from connectors.salesforce_records import select
+from connectors.salesforce_metadata import NAMESPACE, Metadata, local, text_of
 from connectors.salesforce_session import SalesforceSession
-from ringtrue.errors import (
-    AllowanceSpent,
-    ConnectionLost,
-    CredentialRefused,
-    HostUnreachable,
-    RateLimited,
-    RingTrueError,
-)
+from ringtrue.errors import AllowanceSpent, CredentialRefused, HostUnreachable, RateLimited, RingTrueError
 
 SECTION = "RingTrue"
 LIST_VIEW = "RingTrue_Bad_Numbers"
@@ -33,69 +24,71 @@ def layout_steps(
     session: SalesforceSession, object_name: str, fields: Sequence[WantedField], *, dry_run: bool
 ) -> list[StepPrepared]:
     """Put a section with our fields, read-only, on every page layout of an object."""
+    metadata = Metadata(session)
     try:
-        soql = select(("Id", "Name"), "Layout", f"TableEnumOrId = '{object_name}'")
-        answer = session.sf.toolingexecute("query/", params={"q": soql})
-        layouts = [(str(one["Id"]), str(one["Name"])) for one in answer["records"]]
-        steps = [_layout_step(session, object_name, layout, fields, dry_run) for layout in layouts]
-    except (RingTrueError, KeyError, TypeError) as exc:
+        names = [name for name in metadata.names("Layout") if name.startswith(f"{object_name}-")]
+        layouts = [
+            layout
+            for start in range(0, len(names), 10)
+            for layout in metadata.read("Layout", names[start : start + 10])
+        ]
+    except RingTrueError as exc:
         if isinstance(exc, _ENDS_IT):
             raise
-        steps = []
+        layouts = []
+    steps = [_layout_step(metadata, object_name, layout, fields, dry_run) for layout in layouts]
     return steps or [_layout_by_hand(object_name, "", fields)]
 
 
 def _layout_step(
-    session: SalesforceSession,
-    object_name: str,
-    layout: tuple[str, str],
-    fields: Sequence[WantedField],
-    dry_run: bool,
+    metadata: Metadata, object_name: str, layout: Element, fields: Sequence[WantedField], dry_run: bool
 ) -> StepPrepared:
-    layout_id, name = layout
+    name = text_of(layout, "fullName")
     what = f"Section {SECTION} on the layout {name}"
-    path = f"sobjects/Layout/{layout_id}"
-    metadata: dict[str, Any] = session.sf.toolingexecute(path)["Metadata"]
-    sections: list[dict[str, Any]] = metadata.get("layoutSections") or []
-    shown = {
-        item.get("field")
-        for section in sections
-        for column in section.get("layoutColumns") or []
-        for item in column.get("layoutItems") or []
-    }
+    shown = {text_of(item, "field") for item in layout.iter() if local(item) == "layoutItems"}
     new = [field.name for field in fields if field.name not in shown]
     if not new:
         return StepPrepared(what, "exists")
     if dry_run:
         return StepPrepared(what, "would_create")
-    metadata["layoutSections"] = _with_fields(sections, new)
+    _add_fields(layout, new)
     try:
-        session.sf.toolingexecute(path, method="PATCH", data={"Metadata": metadata})
+        error = metadata.update("Layout", layout).error
     except RingTrueError as exc:
         if isinstance(exc, _ENDS_IT):
             raise
+        error = str(exc)
+    if error is not None:
         return _layout_by_hand(object_name, name, fields)
     return StepPrepared(what, "created")
 
 
-def _with_fields(sections: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
-    """The sections with the fields added to ours, which is made after the first section where it is not there yet."""
-    ours = next((section for section in sections if section.get("label") == SECTION), None)
+def _add_fields(layout: Element, names: Sequence[str]) -> None:
+    """Add fields to our section, left and right in turn; the section is made after the first one where it is not there yet."""
+    sections = [child for child in layout if local(child) == "layoutSections"]
+    ours = next((section for section in sections if text_of(section, "label") == SECTION), None)
     if ours is None:
-        ours = {
-            "label": SECTION,
-            "customLabel": True,
-            "detailHeading": True,
-            "editHeading": True,
-            "style": "TwoColumnsTopToBottom",
-            "layoutColumns": [{"layoutItems": []}, {"layoutItems": []}],
-        }
-        sections = [*sections[:1], ours, *sections[1:]]
-    columns = ours["layoutColumns"]
+        ours = Element(_tag("layoutSections"))
+        layout.insert(list(layout).index(sections[0]) + 1 if sections else len(layout), ours)
+        for name, text in (
+            ("customLabel", "true"),
+            ("detailHeading", "true"),
+            ("editHeading", "true"),
+            ("label", SECTION),
+        ):
+            SubElement(ours, _tag(name)).text = text
+        SubElement(ours, _tag("layoutColumns"))
+        SubElement(ours, _tag("layoutColumns"))
+        SubElement(ours, _tag("style")).text = "TwoColumnsTopToBottom"
+    columns = [child for child in ours if local(child) == "layoutColumns"]
     for place, name in enumerate(names):
-        column = columns[place % len(columns)]
-        column["layoutItems"] = [*(column.get("layoutItems") or []), {"behavior": "Readonly", "field": name}]
-    return sections
+        item = SubElement(columns[place % len(columns)], _tag("layoutItems"))
+        SubElement(item, _tag("behavior")).text = "Readonly"
+        SubElement(item, _tag("field")).text = name
+
+
+def _tag(name: str) -> str:
+    return f"{{{NAMESPACE}}}{name}"
 
 
 def _layout_by_hand(object_name: str, layout: str, fields: Sequence[WantedField]) -> StepPrepared:
@@ -117,21 +110,20 @@ def list_view_step(
     if status is None:
         return None
     what = f"List view {LIST_VIEW} of {object_name}"
-    if _list_view_exists(session, object_name):
-        return StepPrepared(what, "exists")
-    if dry_run:
-        return StepPrepared(what, "would_create")
+    metadata = Metadata(session)
     bad = [key for key, _ in status.options if key in _BAD]
     try:
-        error = _create(session, "ListView", _list_view(object_name, fields, status, bad))
+        if metadata.read("ListView", [f"{object_name}.{LIST_VIEW}"]):
+            return StepPrepared(what, "exists")
+        if dry_run:
+            return StepPrepared(what, "would_create")
+        error = metadata.create("ListView", _list_view(object_name, fields, status, bad)).error
     except RingTrueError as exc:
         if isinstance(exc, _ENDS_IT):
             raise
         error = str(exc)
     if error is None:
         return StepPrepared(what, "created")
-    if "DUPLICATE" in error:
-        return StepPrepared(what, "exists")
     labels = ", ".join(field.label for field in fields)
     words = ", ".join(label for key, label in status.options if key in bad)
     return StepPrepared(
@@ -140,16 +132,6 @@ def list_view_step(
         f"1. Open the {object_name}s tab, and there List View Controls, New. 2. Name it {_LIST_LABEL!r} and let all users see it. "
         f"3. Filter: {status.label} equals {words}. 4. Select fields to display: Name, {labels}.",
     )
-
-
-def _list_view_exists(session: SalesforceSession, object_name: str) -> bool:
-    where = f"SobjectType = '{object_name}' AND DeveloperName = '{LIST_VIEW}'"
-    try:
-        return bool(session.query(select(("Id",), "ListView", where), deleted_too=False)["records"])
-    except RingTrueError as exc:
-        if isinstance(exc, _ENDS_IT):
-            raise
-        return False
 
 
 def _list_view(object_name: str, fields: Sequence[WantedField], status: WantedField, bad: Sequence[str]) -> str:
@@ -161,27 +143,3 @@ def _list_view(object_name: str, fields: Sequence[WantedField], status: WantedFi
         f"<filters><field>{escape(status.name)}</field><operation>equals</operation><value>{escape(','.join(bad))}</value></filters>"
         f"<label>{escape(_LIST_LABEL)}</label>"
     )
-
-
-def _create(session: SalesforceSession, kind: str, body: str) -> str | None:
-    """Make one component by the Metadata API. Returns Salesforce's error, None for success.
-
-    By hand rather than by simple-salesforce's `mdapi`: that brings a SOAP stack with a session of its own, past our time-outs and errors.
-    """
-    envelope = (
-        '<?xml version="1.0" encoding="UTF-8"?><env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/" '
-        'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xmlns="http://soap.sforce.com/2006/04/metadata"><env:Header><SessionHeader>'
-        f"<sessionId>{escape(session.login.token)}</sessionId></SessionHeader></env:Header><env:Body><createMetadata>"
-        f'<metadata xsi:type="{kind}">{body}</metadata></createMetadata></env:Body></env:Envelope>'
-    )
-    url = f"https://{session.login.host}/services/Soap/m/{session.wire.api_version}"
-    headers = {"Content-Type": "text/xml; charset=UTF-8", "SOAPAction": '""'}
-    answer = session.request("POST", url, data=envelope.encode(), headers=headers)
-    texts = {"success": "", "message": "", "statusCode": ""}
-    for element in ElementTree.fromstring(answer.content).iter():
-        name = str(element.tag).rpartition("}")[2]
-        if name in texts:
-            texts[name] = element.text or ""
-    if not texts["success"]:
-        raise ConnectionLost("The Metadata API answered without a result.")
-    return None if texts["success"] == "true" else f"{texts['statusCode']}: {texts['message']}"

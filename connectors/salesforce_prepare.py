@@ -1,7 +1,7 @@
 """What RingTrue needs in an org: its fields, two permission sets, a section on the page layouts and a list view.
 
 Everything is looked up first and made only where it is missing. Fields come by Tooling API, permissions by REST (a field made through an API is hidden
-from everybody until a permission set shows it), the layout by Tooling, the list view by Metadata API, which alone makes them. What an org refuses comes back as
+from everybody until a permission set shows it), layouts and list views by Metadata API. What an org refuses comes back as
 numbered steps for a person.
 """
 
@@ -64,10 +64,16 @@ def _described(session: SalesforceSession, object_name: str) -> dict[str, dict[s
 
 
 def _custom_fields(session: SalesforceSession, objects: Sequence[str]) -> dict[str, str]:
-    """Id by "Object.Name__c" of every custom field, those hidden from our user included."""
+    """Id by "Object.Name__c" of every custom field, those hidden from our user included.
+
+    A user without the right to view the setup may not ask; then creating tells which fields are there.
+    """
     names = ", ".join(f"'{name}'" for name in objects)
     soql = select(("Id", "DeveloperName", "TableEnumOrId"), "CustomField", f"TableEnumOrId IN ({names})")
-    answer = session.sf.toolingexecute("query/", params={"q": soql})
+    try:
+        answer = session.sf.toolingexecute("query/", params={"q": soql})
+    except FieldMissing:
+        return {}
     if not isinstance(answer, dict) or "records" not in answer:
         raise SchemaChanged("The Tooling API answered a query for custom fields without records.")
     found = {}
