@@ -103,6 +103,9 @@ class Crm(Protocol):
     def default_fields(self, object_name: str) -> FieldMap:
         """The standard field map of an object; settings may add to it."""
 
+    def available_fields(self, object_name: str) -> FieldMap:
+        """The standard field map without what this org lacks or hides from us. Raises FieldMissing when no phone field is left."""
+
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
         """Every field our user can see, by API name."""
 

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from ringtrue.fields import OwnFields
 from ringtrue.records import BEST_NUMBER_ORDER, NextChannel, Status
+from ringtrue.values import moment_of
 
 CALLABLE: frozenset[Status] = frozenset({"active", "unverified", "no_answer"})
 """Statuses under which a number may still be dialled."""
@@ -121,15 +122,6 @@ def _text_of_moment(moment: int) -> str:
     return datetime.fromtimestamp(moment / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def _moment_of_text(text: str | None) -> int | None:
-    if not text:
-        return None
-    try:
-        return int(datetime.fromisoformat(text.replace("+0000", "+00:00")).timestamp() * 1000)
-    except ValueError:
-        return int(text) if text.isdigit() else None
-
-
 def plan_record(contact: ContactState, rules: PlanRules) -> RecordPlan | None:
     """The smallest changes that make the record say what we know, or None when it does already.
 
@@ -165,7 +157,8 @@ def plan_record(contact: ContactState, rules: PlanRules) -> RecordPlan | None:
     _set(fields, seen, own.why, None if nothing_known else link)
 
     reason, checked_at = _explain(contact, best, suppressed)
-    seen_at = _moment_of_text(seen.get(own.checked_at))
+    seen_moment = moment_of(seen.get(own.checked_at))
+    seen_at = int(seen_moment.timestamp() * 1000) if seen_moment else None
     newer = checked_at is not None and (seen_at is None or checked_at - seen_at > rules.refresh_days * DAY_MS)
     if fields or newer:
         _set(fields, seen, own.reason, reason[:REASON_LENGTH] if reason else None)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from ringtrue.errors import SettingsError
+from ringtrue.source_settings import SourceQualitySettings, SourceRule, SourceSlug, check_sources
 
 SETTINGS_VARIABLE = "RINGTRUE_SETTINGS"
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
@@ -47,10 +48,10 @@ class Connection(_Part):
     """Fields by object that mean "do not call" when true, besides the standard one."""
     campaigns: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
-    allowance_share: float = Field(default=0.5, gt=0, le=1)
+    allowance_share: float = Field(default=0.8, gt=0, le=1)
     """Share of the service's daily API allowance that a day's runs may use."""
     overlap_minutes: float | None = Field(default=None, ge=0)
-    bulk_from: int = Field(default=2_000, ge=1)
+    bulk_from: int = Field(default=5_000, ge=1)
     """From this many records on, Salesforce is read and written by Bulk API jobs."""
     approve_first: bool = True
     """Whether the first enabled run waits for `ringtrue approve`."""
@@ -120,12 +121,15 @@ class Settings(_Part):
     policy: PolicySettings = PolicySettings()
     guard: GuardSettings = GuardSettings()
     why: WhySettings = WhySettings()
+    sources: dict[SourceSlug, SourceRule] = Field(default_factory=dict)
+    source_quality: SourceQualitySettings = SourceQualitySettings()
 
     @model_validator(mode="after")
     def _names_are_free(self) -> Settings:
         taken = RESERVED_CONNECTIONS & set(self.connections)
         if taken:
             raise ValueError(f"connection name {sorted(taken)[0]!r} is reserved; choose another name")
+        check_sources(self.sources)
         return self
 
 

@@ -38,6 +38,9 @@ class PullCounts:
     drifted: int = 0
     """Records where a field of ours no longer holds what we last saw there."""
 
+    rejected: int = 0
+    """Rows of a file that could not be used; counted apart from `read`."""
+
     @property
     def read(self) -> int:
         return self.new + self.changed + self.unchanged
@@ -289,3 +292,22 @@ def remember_identity(connection: Connection, connection_name: str, identity: st
         return rows[0][0] if rows[0][0] != identity else None
     connection.execute(text("INSERT INTO meta (name, value) VALUES (:name, :value)"), {"name": name, "value": identity})
     return None
+
+
+def remember_phone_fields(
+    connection: Connection, connection_name: str, object_name: str, fields: Sequence[str]
+) -> None:
+    """Note which phone fields of an object are read, so that planning knows them without asking the CRM."""
+    connection.execute(
+        text(
+            "INSERT INTO meta (name, value) VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        ),
+        {"name": f"phones:{connection_name}:{object_name}", "value": orjson.dumps(list(fields)).decode()},
+    )
+
+
+def phone_fields(connection: Connection, connection_name: str) -> dict[str, tuple[str, ...]]:
+    """Phone fields by object, as the last pull read them. Empty before the first pull."""
+    prefix = f"phones:{connection_name}:"
+    rows = fetch(connection, "SELECT name, value FROM meta WHERE name LIKE :prefix || '%'", {"prefix": prefix})
+    return {name.removeprefix(prefix): tuple(orjson.loads(value)) for name, value in rows}

@@ -41,6 +41,13 @@ def mark_due(connection: Connection, now: int, policy_version: str) -> int:
     return count
 
 
+def mark_all(connection: Connection) -> int:
+    """Mark every number that somebody carries."""
+    return dirty.mark_by_query(
+        connection, "number", "SELECT DISTINCT 'status' AS stage, p.number AS key FROM phones AS p", {}
+    )
+
+
 def evidence(connection: Connection, key: bytes, numbers: Sequence[str], now: int) -> pd.DataFrame:
     """All that is known about the numbers, in the columns `decide` takes: format rules, observations, live suppressions."""
     with batch_of(connection, numbers) as batch:

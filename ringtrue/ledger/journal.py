@@ -9,7 +9,7 @@ A change row covers the fields of one record that travel together: {field: [befo
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
@@ -209,6 +209,7 @@ def planned(
     connection: Connection,
     connection_name: str,
     plan_id: str,
+    object_name: str,
     *,
     guarded: bool,
     after: int,
@@ -225,15 +226,28 @@ def planned(
             connection,
             f"SELECT {_CHANGE} FROM changes AS ch JOIN contacts AS c ON c.contact_id = ch.contact_id "
             "WHERE ch.connection = :connection AND ch.plan_id = :plan AND ch.state = 'planned' AND ch.guarded = :guarded "
+            "AND ch.object = :object "
             "AND ch.change_id > :after AND (:only IS NULL OR ch.record_id = :only) "
             "AND NOT EXISTS (SELECT 1 FROM dirty_contacts AS d WHERE d.stage = :stage AND d.contact_id = ch.contact_id) "
             "ORDER BY ch.change_id LIMIT :limit",
             {
                 "connection": connection_name, "plan": plan_id, "guarded": guarded, "after": after, "limit": limit,
-                "only": only, "stage": dirty.changes_stage(connection_name),
+                "only": only, "object": object_name, "stage": dirty.changes_stage(connection_name),
             },
         )
     ]  # fmt: skip
+
+
+def all_planned(connection: Connection, connection_name: str, plan_id: str) -> Iterator[tuple[str, Fields]]:
+    """Object and fields of every planned change, streamed."""
+    result = connection.execution_options(yield_per=5_000).execute(
+        text(
+            "SELECT object, fields FROM changes WHERE connection = :connection AND plan_id = :plan AND state = 'planned'"
+        ),
+        {"connection": connection_name, "plan": plan_id},
+    )
+    for object_name, fields in result:
+        yield object_name, orjson.loads(fields)
 
 
 def count_planned(connection: Connection, connection_name: str, plan_id: str) -> dict[tuple[str, bool], int]:
@@ -256,6 +270,19 @@ def sending(connection: Connection, connection_name: str, limit: int) -> list[Ch
             f"SELECT {_CHANGE} FROM changes AS ch JOIN contacts AS c ON c.contact_id = ch.contact_id "
             "WHERE ch.connection = :connection AND ch.state = 'sending' ORDER BY ch.job, ch.change_id LIMIT :limit",
             {"connection": connection_name, "limit": limit},
+        )
+    ]
+
+
+def of_job(connection: Connection, connection_name: str, job: str) -> list[Change]:
+    """Changes that were sent with a bulk job and have no end yet."""
+    return [
+        _change(row)
+        for row in fetch(
+            connection,
+            f"SELECT {_CHANGE} FROM changes AS ch JOIN contacts AS c ON c.contact_id = ch.contact_id "
+            "WHERE ch.connection = :connection AND ch.state = 'sending' AND ch.job = :job ORDER BY ch.change_id",
+            {"connection": connection_name, "job": job},
         )
     ]
 
@@ -347,3 +374,44 @@ def run_counts(connection: Connection, run: str) -> dict[str, int]:
     """Changes by state that a run sent."""
     rows = fetch(connection, "SELECT state, count(*) FROM changes WHERE run = :run GROUP BY state", {"run": run})
     return {state: int(count) for state, count in rows}
+
+
+def has_written(connection: Connection, connection_name: str) -> bool:
+    """Whether anything was ever written to this CRM."""
+    return bool(
+        fetch(
+            connection,
+            "SELECT 1 FROM changes WHERE connection = :connection AND state IN ('applied', 'reverted') LIMIT 1",
+            {"connection": connection_name},
+        )
+    )
+
+
+def living_records(connection: Connection, connection_name: str) -> int:
+    """Records of a connection that are not deleted."""
+    rows = fetch(
+        connection,
+        "SELECT count(*) FROM contacts WHERE connection = :connection AND deleted_at IS NULL",
+        {"connection": connection_name},
+    )
+    return int(rows[0][0])
+
+
+def back_to_plan(
+    connection: Connection, connection_name: str, changes: Sequence[Change], error: str | None, now: int
+) -> None:
+    """Put changes that were not written back to be sent, into the open plan; superseded where the plan has a newer one."""
+    with batch_of(connection, [change.change_id for change in changes]) as batch:
+        newer = (
+            "EXISTS (SELECT 1 FROM changes AS n WHERE n.contact_id = changes.contact_id AND n.connection = changes.connection "
+            "AND n.state = 'planned' AND n.change_id > changes.change_id)"
+        )
+        connection.execute(
+            text(
+                f"UPDATE changes SET state = CASE WHEN {newer} THEN 'superseded' ELSE 'planned' END, error = :error, "
+                "changed_at = :now, batch = NULL, job = NULL, plan_id = coalesce((SELECT plan_id FROM plans "
+                "WHERE connection = :connection AND state = 'open' LIMIT 1), plan_id) "
+                f"WHERE change_id IN (SELECT key FROM {batch})"
+            ),
+            {"error": error, "now": now, "connection": connection_name},
+        )

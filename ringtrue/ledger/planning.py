@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import Connection
 
 from ringtrue.changes import ContactState, NumberState
+from ringtrue.ledger import dirty
 from ringtrue.ledger.database import batch_of, fetch
 from ringtrue.ledger.suppressions import LIVE, live_persons, number_key
 
@@ -86,13 +87,12 @@ def contact_states(
             orjson.loads(person[3]),
             orjson.loads(person[4]),
             bool(person[5]),
-            bool(person[6]),
             person[0] in persons,
             PERSON_REASON[language] if person[0] in persons else None,
-            bool(person[7]) and not email_good_only,
-            bool(person[8]),
+            bool(person[6]) and not email_good_only,
+            bool(person[7]),
             False,
-            person[9],
+            person[8],
             tuple(numbers.get(person[0], ())),
             holds.get(person[0], none),
         )
@@ -112,3 +112,14 @@ def _personal(connection: Connection, key: bytes, numbers: set[str]) -> set[str]
             f"WHERE s.scope = 'number' AND s.source NOT LIKE 'registry:%' AND {LIVE}",
         )
     return {by_key[row[0]] for row in rows}
+
+
+def mark_all(connection: Connection, connection_name: str) -> int:
+    """Mark every living record of a connection to be compared again."""
+    return dirty.mark_by_query(
+        connection,
+        "contact_id",
+        "SELECT 'changes:' || c.connection AS stage, c.contact_id AS key FROM contacts AS c "
+        "WHERE c.connection = :connection AND c.deleted_at IS NULL",
+        {"connection": connection_name},
+    )

@@ -190,3 +190,33 @@ def broken_link(connection: Connection) -> int | None:
             return int(row.event_id)
         previous = row.hash
     return None
+
+
+class Totals(NamedTuple):
+    """What the chain holds."""
+
+    events: int
+    live: int
+    numbers: int
+    people: int
+    by_source: dict[str, int]
+
+
+def totals(connection: Connection) -> Totals:
+    """Count the chain's events and live suppressions."""
+    events = fetch(connection, "SELECT count(*) FROM suppressions")[0][0]
+    rows = fetch(
+        connection,
+        f"SELECT s.source, s.scope, count(*), count(DISTINCT s.number_key) FROM suppressions AS s WHERE {LIVE} "
+        "GROUP BY s.source, s.scope ORDER BY s.source",
+    )
+    by_source: dict[str, int] = {}
+    for source, _, count, _ in rows:
+        by_source[source] = by_source.get(source, 0) + int(count)
+    return Totals(
+        events=int(events),
+        live=sum(by_source.values()),
+        numbers=sum(int(row[3]) for row in rows if row[1] == "number"),
+        people=sum(int(row[2]) for row in rows if row[1] == "person"),
+        by_source=by_source,
+    )

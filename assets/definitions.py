@@ -1,0 +1,51 @@
+"""The whole pipeline, in the order the data flows. Loading it reads ringtrue.toml and nothing else."""
+
+import dagster as dg
+
+from assets.contacts import build_contacts
+from assets.files import build_files
+from assets.jobs import build_jobs
+from assets.lead_source_quality import build_lead_source_quality
+from assets.lead_sources import build_sources
+from assets.opt_outs import build_opt_outs
+from assets.phones import build_phones
+from assets.preview import build_changes
+from assets.status import build_status
+from assets.writeback import build_writeback
+from connectors.resources import CrmResource, LedgerResource
+from ringtrue.settings import Settings, load_settings
+
+
+def build(settings: Settings) -> dg.Definitions:
+    """Definitions for one settings file."""
+    crms = {name: connection for name, connection in settings.connections.items() if connection.kind != "files"}
+    folders = [name for name, connection in settings.connections.items() if connection.kind == "files"]
+
+    sources = build_sources(settings)
+    source_keys = [spec.key for spec in sources]
+    pulls = [build_contacts(name, connection, source_keys) for name, connection in crms.items()]
+    pulls += [build_files(name, source_keys) for name in folders]
+    pulled = [pull.key for pull in pulls]
+
+    phones = build_phones(pulled)
+    permission = build_opt_outs(pulled)
+    status = build_status([phones.key, dg.AssetKey("suppressions")])
+    quality = build_lead_source_quality()
+
+    changes = [build_changes(name, connection) for name, connection in crms.items()]
+    writebacks = [build_writeback(name, connection) for name, connection in crms.items()]
+
+    jobs, schedules = build_jobs(settings)
+    return dg.Definitions(
+        assets=[*sources, *pulls, phones, *permission, status, quality, *changes, *writebacks],
+        jobs=jobs,
+        schedules=schedules,
+        resources={"ledger": LedgerResource(), **{name: CrmResource(connection=name) for name in crms}},
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What `workspace.yaml` loads."""
+    return build(load_settings())

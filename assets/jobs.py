@@ -1,0 +1,43 @@
+"""One job per connection and its schedule: the pull, the shared stages, the preview and the write-back."""
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from connectors.resources import target_of
+from ringtrue.settings import Connection, Settings
+
+SHARED = ("phones", "opt_outs", "suppressions", "status", "lead_source_quality")
+"""Stages that work on what the ledger holds, whichever connection brought it."""
+
+
+def stages_of(name: str, connection: Connection) -> list[dg.AssetKey]:
+    """Asset keys of a connection's job, in the order the data flows."""
+    own = ["contacts"] if connection.kind == "files" else ["contacts", "changes", "writeback"]
+    return [*(dg.AssetKey([name, stage]) for stage in own), *(dg.AssetKey(stage) for stage in SHARED)]
+
+
+def build_jobs(
+    settings: Settings,
+) -> tuple[list[UnresolvedAssetJobDefinition], list[dg.ScheduleDefinition]]:
+    """A job `sync_<connection>` and a schedule for each connection. The schedule runs once its connection may be written."""
+    jobs: list[UnresolvedAssetJobDefinition] = []
+    schedules: list[dg.ScheduleDefinition] = []
+    for name, connection in settings.connections.items():
+        job = dg.define_asset_job(
+            f"sync_{name}",
+            selection=dg.AssetSelection.assets(*stages_of(name, connection)),
+            tags={"connection": name},
+            description=f"Pulls {name}, decides what is new, and writes the differences back.",
+        )
+        running = target_of(name, connection).writes(connection)
+        jobs.append(job)
+        schedules.append(
+            dg.ScheduleDefinition(
+                name=f"{name}_schedule",
+                job=job,
+                cron_schedule=connection.schedule,
+                execution_timezone=connection.timezone,
+                default_status=dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED,
+            )
+        )
+    return jobs, schedules

@@ -1,0 +1,151 @@
+"""Thin Dagster shells around the connectors: one top-level resource per connection, so that one CRM's credentials never concern another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import dagster as dg
+
+from connectors.crm import Crm
+from connectors.hubspot import OVERLAP, HubspotCrm
+from connectors.salesforce import SalesforceCrm, SalesforceSettings
+from connectors.salesforce_auth import ClientCredentials, Credentials, JwtCredentials, PasswordCredentials
+from connectors.salesforce_pull import PullSettings
+from connectors.salesforce_session import Wire
+from ringtrue.errors import LedgerError, SettingsError
+from ringtrue.ledger import Ledger
+from ringtrue.settings import Connection, Settings, load_settings
+
+_SANDBOX_SALESFORCE = ClientCredentials("sandbox-key", "sandbox-secret", "acme.my")
+_SANDBOX_HUBSPOT = "sandbox-token"
+
+
+class Target(NamedTuple):
+    """Where a connection points: the real service, or the sandbox while no credentials are in the environment."""
+
+    live: bool
+    missing: tuple[str, ...]
+    """Environment variables that would have to be set for the real service."""
+
+    def writes(self, connection: Connection) -> bool:
+        """The gate: the sandbox is always open, a real CRM once `enabled` is set."""
+        return connection.enabled or not self.live
+
+
+def variables(name: str, connection: Connection) -> tuple[str, ...]:
+    """Environment variables that hold a connection's credentials."""
+    prefix = name.upper()
+    if connection.kind == "hubspot":
+        return (f"{prefix}_TOKEN",)
+    return {
+        "client_credentials": (f"{prefix}_CONSUMER_KEY", f"{prefix}_CONSUMER_SECRET"),
+        "jwt": (f"{prefix}_CONSUMER_KEY", f"{prefix}_USERNAME", f"{prefix}_PRIVATE_KEY_FILE"),
+        "password": (f"{prefix}_USERNAME", f"{prefix}_PASSWORD", f"{prefix}_SECURITY_TOKEN"),
+    }[connection.auth]
+
+
+def target_of(name: str, connection: Connection) -> Target:
+    """Where a connection points now."""
+    if connection.kind == "files":
+        return Target(live=True, missing=())
+    missing = tuple(variable for variable in variables(name, connection) if not os.environ.get(variable))
+    return Target(live=not missing or not connection.sandbox_url, missing=missing)
+
+
+def _salesforce_credentials(name: str, connection: Connection) -> Credentials:
+    values = [os.environ[variable] for variable in variables(name, connection)]
+    if connection.auth == "client_credentials":
+        return ClientCredentials(values[0], values[1], connection.domain)
+    if connection.auth == "jwt":
+        try:
+            key = Path(values[2]).read_text(encoding="utf-8")
+        except OSError as error:
+            raise SettingsError(
+                f"The private key named by {name.upper()}_PRIVATE_KEY_FILE cannot be read: {error.strerror}."
+            ) from error
+        return JwtCredentials(values[0], values[1], key, connection.domain)
+    return PasswordCredentials(values[0], values[1], values[2], connection.domain)
+
+
+def _overlap(connection: Connection, usual: timedelta) -> timedelta:
+    return usual if connection.overlap_minutes is None else timedelta(minutes=connection.overlap_minutes)
+
+
+def _salesforce_settings(connection: Connection) -> SalesforceSettings:
+    usual = PullSettings()
+    overlap = _overlap(connection, timedelta(seconds=usual.overlap_seconds))
+    return SalesforceSettings(
+        wire=Wire(api_version=connection.api_version, stop_at_share=connection.allowance_share),
+        pull=PullSettings(overlap_seconds=overlap.total_seconds(), bulk_from_rows=connection.bulk_from),
+    )
+
+
+def connect(name: str, connection: Connection) -> Crm:
+    """Open a CRM connection with the credentials in the environment, or the sandbox without them.
+
+    Raises SettingsError naming the variables to set.
+    """
+    target = target_of(name, connection)
+    if target.live and target.missing:
+        raise SettingsError(
+            f"Connection {name!r} has no credentials: set {' and '.join(target.missing)} in the environment "
+            "(see docs/connect-" + connection.kind + ".md)."
+        )
+    if connection.kind == "salesforce":
+        return SalesforceCrm.connect(
+            _salesforce_credentials(name, connection) if target.live else _SANDBOX_SALESFORCE,
+            base_url=None if target.live else connection.sandbox_url,
+            settings=_salesforce_settings(connection),
+        )
+    if connection.kind == "hubspot":
+        return HubspotCrm.connect(
+            os.environ[variables(name, connection)[0]] if target.live else _SANDBOX_HUBSPOT,
+            base_url=None if target.live else connection.sandbox_url,
+            paths=connection.paths,
+            overlap=_overlap(connection, OVERLAP),
+            daily_share=connection.allowance_share,
+        )
+    raise SettingsError(f"Connection {name!r} is a folder of files, not a CRM.")
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """Open the ledger that the settings name."""
+    password = None
+    if settings.ledger.password_variable:
+        password = os.environ.get(settings.ledger.password_variable)
+        if not password:
+            raise LedgerError(f"Set {settings.ledger.password_variable} to the password of the ledger's database.")
+    return Ledger.open(settings.ledger.url, password=password)
+
+
+class CrmResource(dg.ConfigurableResource["CrmResource"]):
+    """One CRM connection. The launchpad shows its name only; credentials are read from the environment when it is opened."""
+
+    connection: str
+
+    @contextmanager
+    def open(self) -> Iterator[Crm]:
+        """Connect, and give the connection back at the end."""
+        crm = connect(self.connection, load_settings().connections[self.connection])
+        try:
+            yield crm
+        finally:
+            crm.close()
+
+
+class LedgerResource(dg.ConfigurableResource["LedgerResource"]):
+    """The ledger that `ringtrue.toml` names."""
+
+    @contextmanager
+    def open(self) -> Iterator[Ledger]:
+        """Open (and migrate) the ledger, and close it at the end."""
+        ledger = open_ledger(load_settings())
+        try:
+            yield ledger
+        finally:
+            ledger.close()
