@@ -67,15 +67,15 @@ class Rows:
 
     def update(self, view: View, rows: Sequence[tuple[str, Mapping[str, Any]]], terms: Terms) -> list[Outcome]:
         """Update records by id. One transaction; with `all_or_none`, nothing is written if one row fails."""
-        identifiers = [long_id(identifier) or identifier for identifier, _ in rows]
-        present = self.org.store.get_many(view.name, list(dict.fromkeys(identifiers)))
+        identifiers, present = self._find(view, [identifier for identifier, _ in rows])
+        held = self._held()
         outcomes: list[Outcome] = []
         accepted: list[tuple[str, Values]] = []
         seen: set[str] = set()
         for place, (identifier, (_, values)) in enumerate(zip(identifiers, rows, strict=True)):
             try:
                 record = self._writable(view, identifier, present.get(identifier), seen)
-                self._faults(identifier, terms, place)
+                self._faults(identifier, held, terms, place)
                 changes = self._changes(view, record, values, terms)
             except RowError as error:
                 outcomes.append(error)
@@ -97,7 +97,7 @@ class Rows:
             for place, values in enumerate(rows):
                 identifier = record_id(view.name, number + place)
                 try:
-                    self._faults("", terms, place)
+                    self._faults("", frozenset(), terms, place)
                     fields = self._new(view, values, terms)
                 except RowError as error:
                     outcomes.append(error)
@@ -116,15 +116,15 @@ class Rows:
 
     def delete(self, view: View, identifiers: Sequence[str], terms: Terms, *, hard: bool = False) -> list[Outcome]:
         """Move records to the recycle bin, or remove them for good."""
-        wanted = [long_id(identifier) or identifier for identifier in identifiers]
-        present = self.org.store.get_many(view.name, wanted)
+        wanted, present = self._find(view, identifiers)
+        held = self._held()
         outcomes: list[Outcome] = []
         for place, identifier in enumerate(wanted):
             try:
                 if not view.sobject.deletable:
                     raise RowError("INSUFFICIENT_ACCESS_OR_READONLY", f"{view.name} records cannot be deleted")
                 self._writable(view, identifier, present.get(identifier), set(), deleting=True)
-                self._faults(identifier, terms, place)
+                self._faults(identifier, held, terms, place)
             except RowError as error:
                 outcomes.append(error)
             else:
@@ -173,12 +173,26 @@ class Rows:
             raise RowError("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
         return record
 
-    def _faults(self, identifier: str, terms: Terms, place: int) -> None:
+    def _find(self, view: View, given: Sequence[str]) -> tuple[list[str], dict[str, Record]]:
+        """Ids in their 18-character form, and the records there are. An id found as it was given needs no repair."""
+        present = self.org.store.get_many(view.name, list(dict.fromkeys(given)))
+        identifiers = [
+            identifier if identifier in present else long_id(identifier) or identifier for identifier in given
+        ]
+        missing = [identifier for identifier in identifiers if identifier not in present]
+        if missing:
+            present |= self.org.store.get_many(view.name, missing)
+        return identifiers, present
+
+    def _held(self) -> frozenset[str]:
+        return frozenset(long_id(identifier) or identifier for identifier in self.org.faults.held_rows())
+
+    def _faults(self, identifier: str, held: frozenset[str], terms: Terms, place: int) -> None:
         rate = self.org.settings["random_lock_rate"]
         locked = (
             terms.lock == "all" or (terms.lock == "one" and place == 0) or (rate and self.org.random.random() < rate)
         )
-        if locked or (identifier and identifier in {long_id(one) for one in self.org.faults.held_rows()}):
+        if locked or identifier in held:
             raise RowError(
                 "UNABLE_TO_LOCK_ROW",
                 f"unable to obtain exclusive access to this record or 1 records: {identifier or 'new record'}",
