@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -138,7 +139,7 @@ class LookupClient:
                 max_connections=limits.concurrency, max_keepalive_connections=limits.concurrency, keepalive_expiry=4.0
             ),
             follow_redirects=False,
-            trust_env=True,
+            trust_env=urlsplit(base_url).hostname not in ("127.0.0.1", "localhost"),
         )
 
     async def __aenter__(self) -> Self:
