@@ -71,7 +71,9 @@ def trend(data: ReportData, width: Width) -> Figure:
     """Bad share over time, one small plot per source, worst first, all to the same scale."""
     ranked = data.quality.sort_values("blame_rank")
     weeks = _steady(data.weeks[data.weeks["evidence"] > 0])
-    ranked = ranked[ranked["source"].isin(weeks["source"])].head(TRENDS)
+    ranked = ranked[ranked["source"].isin(weeks["source"])]
+    graded = ranked[ranked["grade"] != ""]
+    ranked = (graded if len(graded) else ranked).head(TRENDS)
     shown = weeks[weeks["source"].isin(ranked["source"])]
     columns = 2 if width == "narrow" else 4
     rows = -(-len(ranked) // columns)

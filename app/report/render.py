@@ -17,7 +17,7 @@ SHOWN_AT_ONCE: Final = 25
 """Sources listed before the rest is folded away."""
 
 ADVISED: Final = 10
-"""Sources for which the report says what to change: the surely worst."""
+"""Sources for which the report says what to change: the surely worst, graded below A or ringing."""
 
 HEADINGS: Final[dict[str, tuple[str, str]]] = {
     "ranking": (
@@ -54,7 +54,9 @@ def render_report(data: ReportData) -> str:
             headings=HEADINGS,
             totals={name: table[name].sum() for name in ("leads", "numbers", "money_spent", "money_wasted")},
             alarms=[row for row in rows if row["ringing"]],
-            advised=[row for row in rows if row["advice"]][:ADVISED],
+            advised=[row for row in rows if row["advice"] and (row["grade"] not in ("A", "") or row["ringing"])][
+                :ADVISED
+            ],
         )
     )
 
