@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ringtrue import numbering
+from ringtrue.repair import repair as mend
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,15 @@ def normalize(raw: Any, region: Any, *, repair: bool = True) -> pd.DataFrame:
 def normalize_arrow(raw: Any, region: Any, *, repair: bool = True) -> pa.Table:
     """`normalize` without pandas."""
     texts = _texts(raw)
-    return pa.Table.from_batches(numbering.read(texts, _regions(region)))
+    plans = numbering.plans_of(_regions(region), len(texts))
+    if not repair:
+        return pa.Table.from_batches(numbering.read(texts, plans))
+    first, parts = 0, []
+    for batch in numbering.read(texts, plans, listed=True):
+        size = len(batch)
+        parts.append(mend(batch, texts.slice(first, size), plans[first : first + size]))
+        first += size
+    return pa.concat_tables(parts)
 
 
 def _texts(raw: Any) -> pa.Array:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ringtrue.numbering.reader import kernel_status, read
+from ringtrue.numbering.reader import kernel_status, plans_of, read
 
-__all__ = ["kernel_status", "read"]
+__all__ = ["kernel_status", "plans_of", "read"]

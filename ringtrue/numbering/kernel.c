@@ -303,21 +303,21 @@ static int read_any(const Tables *t, Reading *r, const uint8_t *text, const uint
     return read_text(t, r, text, stop, home);
 }
 
-/* read(tables, data, offsets, wide, validity, first, count, plans, home, words, numbers, extensions, bits, reasons) -> rows left out */
+/* read(tables, data, offsets, wide, validity, first, count, plans, codes, numbers, extensions, bits, reasons, slow) -> rows left out */
 static PyObject *py_read(PyObject *self, PyObject *args)
 {
     (void)self;
-    Py_buffer tables, data, offsets, validity = {0}, plans = {0}, codes, e164, ext, bits, reasons, slow;
+    Py_buffer tables, data, offsets, validity = {0}, plans, codes, e164, ext, bits, reasons, slow;
     Py_ssize_t first, count;
-    int wide, fixed;
-    if (!PyArg_ParseTuple(args, "y*y*y*pz*nnz*iw*w*w*w*y*w*", &tables, &data, &offsets, &wide, &validity, &first, &count, &plans, &fixed,
+    int wide;
+    if (!PyArg_ParseTuple(args, "y*y*y*pz*nny*w*w*w*w*y*w*", &tables, &data, &offsets, &wide, &validity, &first, &count, &plans,
             &codes, &e164, &ext, &bits, &reasons, &slow))
         return NULL;
     Tables t;
     Py_ssize_t left = 0, stride = (count + 7) / 8;
     int ok = tables_from(&t, &tables) && reasons.len >= 16 && codes.len >= 6 * count && e164.len >= 4 * (count + 1) + 21 * count
         && ext.len >= 4 * (count + 1) && bits.len >= 5 * stride && slow.len >= 4 * count && offsets.len >= (wide ? 8 : 4) * (first + count + 1)
-        && (!plans.buf || plans.len >= 2 * count) && (!validity.buf || validity.len * 8 >= first + count);
+        && plans.len >= 2 * count && (!validity.buf || validity.len * 8 >= first + count);
     Py_BEGIN_ALLOW_THREADS
     if (ok) {
         const uint8_t *bytes = data.buf, *known = validity.buf, *reason_of = reasons.buf;
@@ -333,7 +333,7 @@ static PyObject *py_read(PyObject *self, PyObject *args)
             Py_ssize_t at = first + i;
             int64_t from = wide ? ((const int64_t *)offsets.buf)[at] : ((const int32_t *)offsets.buf)[at];
             int64_t to = wide ? ((const int64_t *)offsets.buf)[at + 1] : ((const int32_t *)offsets.buf)[at + 1];
-            int plan = plan_of ? plan_of[i] : fixed, outcome = NOT_A_NUMBER, mask = 1 << (i & 7);
+            int plan = plan_of[i], outcome = NOT_A_NUMBER, mask = 1 << (i & 7);
             number_at[i] = (int32_t)(number - number_start);
             ext_at[i] = (int32_t)(extension - ext_start);
             r.blank = 1;

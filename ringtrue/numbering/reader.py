@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import phonenumbers
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ringtrue.numbering import oracle, tables
 from ringtrue.numbering.listed import LISTED
@@ -74,47 +75,41 @@ def kernel_status() -> tuple[str, bool]:
     )
 
 
-def read(texts: pa.Array, regions: pa.Array | np.ndarray | str | None, *, listed: bool = False) -> list[pa.RecordBatch]:
-    """One row per text, with the columns of SCHEMA.
+Plans = NDArray[np.int16]
+"""For each row which region's rules apply, as the tables number them; -1 where no region is known."""
 
-    Regions: one code for all rows, or one per row as strings, as a dictionary array or as numbers from `plans`. With `listed`, placeholders
-    and fiction ranges are invalid, with their reason; everything else is what phonenumbers gives.
+
+def read(texts: pa.Array, plans: Plans, *, listed: bool = False) -> list[pa.RecordBatch]:
+    """One row per text, with the columns of SCHEMA, in batches of CHUNK rows.
+
+    With `listed`, placeholders and fiction ranges are invalid, with their reason; everything else is what phonenumbers gives.
     """
-    alone = isinstance(regions, str) or regions is None
-    whole = None if alone else regions if isinstance(regions, np.ndarray) else plans(regions)
-    home = -1 if whole is not None or regions is None else _plan(str(regions))
-    batches = []
-    for first in range(0, max(len(texts), 1), CHUNK):
-        part = texts.slice(first, CHUNK)
-        chosen = home if whole is None else whole[first : first + CHUNK]
-        batches.append((_read_batch if KERNEL else _read_slowly)(part, chosen, first, listed))
-    return batches
+    read_batch = _read_batch if KERNEL else _read_slowly
+    starts = range(0, max(len(texts), 1), CHUNK)
+    return [read_batch(texts.slice(first, CHUNK), plans[first : first + CHUNK], first, listed) for first in starts]
 
 
-def plans(regions: pa.Array) -> np.ndarray:
-    """Region codes, in upper or lower case, as small integers; -1 where there is none that phonenumbers knows."""
+def plans_of(regions: pa.Array | str | None, rows: int) -> Plans:
+    """Region codes in upper or lower case, one for all rows or one per row, as strings or as a dictionary array."""
+    if regions is None or isinstance(regions, str):
+        return np.full(rows, _plan(regions), np.int16)
+    if len(regions) != rows:
+        raise ValueError(f"There are {len(regions)} regions for {rows} numbers. Give one region for all, or one for each.")
     if pa.types.is_dictionary(regions.type):
-        words = plans(regions.dictionary)
-        if regions.null_count:
-            regions = pa.DictionaryArray.from_arrays(
-                regions.indices.fill_null(len(words)), regions.dictionary, safe=False
-            )
-        return np.append(words, np.int16(-1))[regions.indices.to_numpy()]
+        words = np.append(plans_of(regions.dictionary, len(regions.dictionary)), np.int16(-1))
+        indices = regions.indices
+        return words[(indices.fill_null(len(words) - 1) if indices.null_count else indices).to_numpy()]
     if not KERNEL:
         return np.array([_plan(region) for region in regions.to_pylist()], np.int16)
+    return _plans_of_strings(regions)
+
+
+def _plans_of_strings(regions: pa.Array) -> Plans:
     out = np.empty(len(regions), np.int16)
-    validity, offsets, data = regions.buffers()
     if len(regions):
-        _kernel.plans(
-            _tables(),
-            data or b"",
-            offsets,
-            pa.types.is_large_string(regions.type),
-            validity,
-            regions.offset,
-            len(regions),
-            out,
-        )
+        validity, offsets, data = regions.buffers()
+        wide = pa.types.is_large_string(regions.type)
+        _kernel.plans(_tables(), data or b"", offsets, wide, validity, regions.offset, len(regions), out)
     return out
 
 
@@ -125,12 +120,12 @@ def _tables() -> bytes:
 
 def _plan(region: str | None) -> int:
     if KERNEL:
-        return int(plans(pa.array([region], pa.string()))[0])
+        return int(_plans_of_strings(pa.array([region], pa.string()))[0])
     code = region.upper() if region else ""
     return REGIONS.index(code) if code in phonenumbers.SUPPORTED_REGIONS else -1
 
 
-def _read_batch(texts: pa.Array, regions: np.ndarray | int, first: int, listed: bool) -> pa.RecordBatch:
+def _read_batch(texts: pa.Array, plans: Plans, first: int, listed: bool) -> pa.RecordBatch:
     count, stride = len(texts), -(-len(texts) // 8)
     validity, offsets, data = texts.buffers()
     wide = pa.types.is_large_string(texts.type)
@@ -145,7 +140,6 @@ def _read_batch(texts: pa.Array, regions: np.ndarray | int, first: int, listed: 
     extensions = pa.allocate_buffer(4 * (count + 1) + text_bytes)
     bits = pa.allocate_buffer(5 * stride)
     slow = np.empty(count, np.int32)
-    alone = isinstance(regions, int)
     left = _kernel.read(
         _tables(),
         data or b"",
@@ -154,8 +148,7 @@ def _read_batch(texts: pa.Array, regions: np.ndarray | int, first: int, listed: 
         validity,
         texts.offset if count else 0,
         count,
-        None if alone else np.ascontiguousarray(regions),
-        regions if alone else -1,
+        plans,
         codes,
         numbers,
         extensions,
@@ -192,24 +185,23 @@ def _read_batch(texts: pa.Array, regions: np.ndarray | int, first: int, listed: 
     )
     COUNTS.rows += count
     COUNTS.slow += left
-    return _with_slow_rows(batch, texts, regions, slow[:left], first, listed) if left else batch
+    return _with_slow_rows(batch, texts, plans, slow[:left], first, listed) if left else batch
 
 
 def _with_slow_rows(
-    batch: pa.RecordBatch, texts: pa.Array, regions: np.ndarray | int, slow: np.ndarray, first: int, listed: bool
+    batch: pa.RecordBatch, texts: pa.Array, plans: Plans, slow: np.ndarray, first: int, listed: bool
 ) -> pa.RecordBatch:
-    chosen = regions if isinstance(regions, int) else regions[slow]
-    read_slowly = _read_slowly(texts.take(pa.array(slow)), chosen, first, listed)
+    read_slowly = _read_slowly(texts.take(pa.array(slow)), plans[slow], first, listed)
     order = np.arange(len(batch))
     order[slow] = len(batch) + np.arange(len(slow))
     both = pa.Table.from_batches([batch, read_slowly]).take(pa.array(order)).combine_chunks().to_batches()[0]
     return both.set_column(0, SCHEMA.field("row"), batch.column("row"))
 
 
-def _read_slowly(texts: pa.Array, regions: np.ndarray | int, first: int, listed: bool) -> pa.RecordBatch:
+def _read_slowly(texts: pa.Array, plans: Plans, first: int, listed: bool) -> pa.RecordBatch:
     raw = texts.to_pylist()
-    names = _region_names()
-    codes = [names.get(plan) for plan in ([regions] * len(raw) if isinstance(regions, int) else regions.tolist())]
+    names = region_of_plan()
+    codes = [names.get(plan) for plan in plans.tolist()]
     rows = oracle.read_rows(raw, codes)
     if not KERNEL:
         COUNTS.rows += len(rows)
@@ -240,8 +232,19 @@ def _read_slowly(texts: pa.Array, regions: np.ndarray | int, first: int, listed:
 
 
 @cache
-def _region_names() -> dict[int, str]:
+def region_of_plan() -> dict[int, str]:
+    """Plan number -> region code."""
     return {_plan(region): region for region in phonenumbers.SUPPORTED_REGIONS}
+
+
+@cache
+def code_of_plan() -> np.ndarray:
+    """Calling codes by plan number; the last entry, for plan -1, is 0."""
+    names = region_of_plan()
+    codes = np.zeros(max(names) + 2, np.int64)
+    for plan, region in names.items():
+        codes[plan] = phonenumbers.country_code_for_region(region)
+    return codes
 
 
 def _reason(text: str | None, reading: oracle.Reading, listed: bool) -> str:

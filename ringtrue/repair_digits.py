@@ -1,0 +1,152 @@
+"""What a person would read in digits that make no number as they stand: candidates, in order of preference, each a head and a tail of them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final, NamedTuple
+
+import numpy as np
+import phonenumbers
+import pyarrow as pa
+
+from ringtrue.numbering.arrays import Bytes, Flags, Ints, starts_of, strings, text_parts
+
+WIDTH: Final = 32
+"""Columns of a matrix of digits; longer texts hold no single number."""
+
+
+class Numbers(NamedTuple):
+    """Texts of `+` and digits as a matrix."""
+
+    digits: Bytes
+    """Rows of ASCII digits without the plus, 0 behind the end."""
+    count: Ints
+    plus: Flags
+    code_width: Ints
+    """Digits of the calling code at the front, 0 where there is none."""
+
+
+class Candidates(NamedTuple):
+    """Other readings of some rows: `text[i]` for row `row[i]`."""
+
+    reason: str
+    sure: bool
+    row: Ints
+    text: pa.Array
+
+
+def numbers_from(texts: pa.Array) -> Numbers:
+    """Take texts of at most one plus and digits apart."""
+    content, offsets = text_parts(texts)
+    start, count = offsets[:-1], np.diff(offsets)
+    plus = np.zeros(len(texts), bool)
+    some = count > 0
+    plus[some] = content[start[some]] == ord("+")
+    start, count = start + plus, np.minimum(count - plus, WIDTH)
+    columns = np.arange(WIDTH)
+    digits = np.zeros((len(texts), WIDTH), np.uint8)
+    inside = columns < count[:, None]
+    digits[inside] = content[(start[:, None] + columns)[inside]]
+    front = (digits[:, :3].astype(np.int64) - ord("0")) @ np.array([100, 10, 1])
+    front[(count < 3) | (front < 0)] = 0
+    return Numbers(digits, count, plus, _code_widths()[front])
+
+
+def candidates(numbers: Numbers, home_code: Ints) -> list[Candidates]:
+    """Other readings, preferred first. `home_code` is the calling code of each row's default region, 0 where there is none."""
+    digits, count, plus, width = numbers
+    zero = digits == ord("0")
+    after_idd = np.select(
+        [
+            zero[:, 0] & (digits[:, 1] == ord("0")) & (digits[:, 2] == ord("1")) & (digits[:, 3] == ord("1")),
+            zero[:, 0] & (digits[:, 1] == ord("1")) & (digits[:, 2] == ord("1")),
+            zero[:, 0] & zero[:, 1],
+        ],
+        [4, 3, 2],
+        0,
+    )
+    idd = (after_idd > 0) & (_at(digits, after_idd) != ord("0"))
+    doubled = (width > 0) & _same(digits, np.zeros_like(width), width, width)
+    doubled_idd = (width > 0) & (_at(digits, width) == ord("0")) & (_at(digits, width + 1) == ord("0")) & _same(digits, np.zeros_like(width), width + 2, width)
+    trunk = plus & (width > 0) & (_at(digits, width) == ord("0"))
+    national_zero = ~plus & zero[:, 0] & (home_code > 0)
+    dense = home_code == 1
+
+    def build(reason: str, sure: bool, rows: Flags, skip: Ints | int, *front: Bytes | Flags) -> Candidates:
+        """Rows that apply, with the bytes put in front (0 for none) and the digits from `skip` on."""
+        starts = np.broadcast_to(np.asarray(skip, np.int64), count.shape)
+        row = np.flatnonzero(rows & (count > starts))
+        heads = np.stack([np.broadcast_to(np.asarray(column, np.uint8), count.shape)[row] for column in front], axis=1)
+        return Candidates(reason, sure, row, _with_heads(numbers, row, heads, starts[row]))
+
+    plus_sign, zero_sign, nothing = np.uint8(ord("+")), np.uint8(ord("0")), np.uint8(0)
+    first, second, third = digits[:, 0], digits[:, 1], digits[:, 2]
+    code = [np.where(width > at, digits[:, at], 0) for at in range(3)]
+    return [
+        build("foreign_prefix", True, idd, after_idd, plus_sign),
+        build("doubled_country_code", True, doubled, width, plus_sign),
+        build("doubled_country_code", True, doubled_idd, width + 2, plus_sign),
+        build("trunk_zero", True, trunk, width + 1, plus_sign, *code),
+        build("trunk_zero", True, national_zero & ~dense, 1, nothing),
+        build("missing_plus", True, ~plus & (width > 0), 0, plus_sign),
+        build("trunk_zero", False, national_zero & dense, 1, nothing),
+        build("stray_plus", False, plus & (home_code > 0), 0, nothing),
+        build("transposed_country_code", False, (first != second) & (count > 8), 3, plus_sign, second, first, third),
+        build("transposed_country_code", False, (second != third) & (count > 8), 3, plus_sign, first, third, second),
+        build("lost_zero", False, ~plus & ~zero[:, 0] & (home_code > 0), 0, zero_sign),
+    ]
+
+
+def cut(numbers: Numbers, rows: Ints, by: int = 0) -> pa.Array:
+    """The digits of some rows, as many fewer from the end."""
+    less = numbers._replace(count=np.maximum(numbers.count - by, 0))
+    return _with_heads(less, rows, _NO_HEAD, np.zeros(len(rows), np.int64))
+
+
+def fillers(numbers: Numbers) -> Flags:
+    """Rows of one digit again and again, or of a run along the keyboard; up to three other digits may stand before seven of these."""
+    digits, count = numbers.digits, numbers.count
+    columns = np.arange(WIDTH)
+    steps = np.zeros(digits.shape, np.uint8)
+    steps[:, 1:] = (digits[:, 1:] + np.uint8(10) - digits[:, :-1]) % 10
+    found = np.zeros(len(count), bool)
+    for skip in range(4):
+        outside = (columns <= skip) | (columns >= count[:, None])
+        for step, least in ((0, 4), (1, 5), (9, 5)):
+            found |= (count - skip >= (7 if skip else least)) & ((steps == step) | outside).all(axis=1)
+    return found
+
+
+def _at(digits: Bytes, place: Ints) -> Bytes:
+    return digits[np.arange(len(digits)), np.minimum(place, WIDTH - 1)]
+
+
+def _same(digits: Bytes, first: Ints, second: Ints, length: Ints) -> Flags:
+    """Whether runs of up to three digits at two places are equal."""
+    equal = np.ones(len(digits), bool)
+    for step in range(3):
+        equal &= (step >= length) | (_at(digits, first + step) == _at(digits, second + step))
+    return equal
+
+
+_NO_HEAD: Final = np.zeros((1, 1), np.uint8)
+
+
+def _with_heads(numbers: Numbers, rows: Ints, heads: Bytes, skip: Ints) -> pa.Array:
+    """Bytes in front and the digits from `skip` on, for each row."""
+    columns = np.arange(WIDTH)
+    kept = (columns >= skip[:, None]) & (columns < numbers.count[rows][:, None])
+    front = np.broadcast_to(heads, (len(rows), heads.shape[1]))
+    joined = np.concatenate([front, np.where(kept, numbers.digits[rows], 0).astype(np.uint8)], axis=1)
+    used = joined > 0
+    return strings(joined[used], starts_of(used.sum(axis=1)))
+
+
+@cache
+def _code_widths() -> Ints:
+    """For every three digits the width of the calling code they begin with."""
+    widths = np.zeros(1000, np.int64)
+    for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
+        size = 10 ** (3 - len(str(code)))
+        widths[code * size : (code + 1) * size] = len(str(code))
+    return widths

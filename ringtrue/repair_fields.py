@@ -1,0 +1,136 @@
+"""Damaged fields, whole batches of them, taken apart into numbers: `repair_text` once for each shape, then the digits filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ringtrue.numbering.arrays import Flags, Ints, runs, starts_of, strings, text_parts
+from ringtrue.reasons import REASONS
+from ringtrue.repair_text import FIRST, DigitsNeeded, Piece, Plan, plan
+
+_CODE: Final = {reason: at for at, reason in enumerate(REASONS)}
+
+
+class Pieces(NamedTuple):
+    """The numbers found in fields, one entry each, in the order of the fields; and the verdict on fields without any."""
+
+    field: Ints
+    """Which field the number stands in."""
+    text: pa.Array
+    """An optional plus and ASCII digits."""
+    extension: pa.Array
+    """ASCII digits, or empty."""
+    without_zero: pa.Array
+    """The number without a bracketed zero, or empty."""
+    reason: NDArray[np.int8]
+    sure: Flags
+    first_group: Ints
+    digits: Ints
+    verdict: NDArray[np.int8]
+    """One for each field: the code of the reason why it holds no number; 0 where it holds some."""
+
+
+class _Template(NamedTuple):
+    """A plan ready to be filled: code points below 256 stand for themselves, 256 + i for digit i of the field."""
+
+    texts: tuple[NDArray[np.int16], ...]
+    reason: int
+    sure: bool
+    first_group: int
+    digits: int
+
+
+def pieces_of(texts: pa.Array) -> Pieces:
+    """Take fields apart. The texts have no nulls."""
+    shapes = pc.replace_substring_regex(texts, "[0-9]", "0").dictionary_encode()
+    entry = shapes.indices.to_numpy().astype(np.int64)
+    plans = [_shape_plan(shape) for shape in shapes.dictionary.to_pylist()]
+    alone = np.flatnonzero(np.array([found is None for found in plans], bool)[entry])
+    for row, text in zip(alone.tolist(), texts.take(pa.array(alone)).to_pylist(), strict=True):
+        entry[row] = len(plans)
+        plans.append(_text_plan(text))
+    known = [found or ((), 0) for found in plans]
+    templates = [template for pieces, _ in known for template in pieces]
+    counts = np.array([len(pieces) for pieces, _ in known], np.int64)
+    field = np.repeat(np.arange(len(entry)), counts[entry])
+    which = runs(starts_of(counts)[:-1][entry], counts[entry])
+    fill = _filler(texts, templates, which, field)
+    without_zero, bracketed = fill(2), fill(3)
+    zero = pc.equal(bracketed, "0")
+
+    def column(values: list[int], kind: type[np.generic]) -> NDArray[np.generic]:
+        return np.array(values, kind)[which] if values else np.empty(0, kind)
+
+    return Pieces(
+        field,
+        fill(0),
+        fill(1),
+        pc.if_else(zero, without_zero, ""),
+        column([one.reason for one in templates], np.int8),
+        column([one.sure for one in templates], np.bool_),
+        column([one.first_group for one in templates], np.int64),
+        column([one.digits for one in templates], np.int64),
+        np.array([verdict for _, verdict in known], np.int8)[entry],
+    )
+
+
+Filler = Callable[[int], pa.Array]
+
+
+def _filler(texts: pa.Array, templates: list[_Template], which: Ints, field: Ints) -> Filler:
+    """A function that writes out one of the templates' texts for every piece."""
+    content, offsets = text_parts(texts)
+    is_digit = (content >= ord("0")) & (content <= ord("9"))
+    digits = content[is_digit].astype(np.int16)
+    first_digit = np.concatenate(([0], np.cumsum(is_digit)))[offsets[:-1]] if len(content) else np.zeros(len(texts), np.int64)
+
+    def fill(at: int) -> pa.Array:
+        parts = [template.texts[at] for template in templates]
+        sizes = np.array([len(part) for part in parts], np.int64)
+        lengths = sizes[which] if len(which) else np.empty(0, np.int64)
+        if not lengths.any():
+            return strings(np.empty(0, np.uint8), np.zeros(len(which) + 1, np.int64))
+        codes = np.concatenate(parts)[runs(starts_of(sizes)[:-1][which], lengths)]
+        copied = codes >= 256
+        codes[copied] = digits[np.repeat(first_digit[field], lengths)[copied] + codes[copied] - 256]
+        return strings(codes.astype(np.uint8), starts_of(lengths))
+
+    return fill
+
+
+_Ready = tuple[tuple[_Template, ...], int]
+
+
+@lru_cache(maxsize=1 << 16)
+def _shape_plan(shape: str) -> _Ready | None:
+    try:
+        return _ready(plan(shape, exact=False))
+    except DigitsNeeded:
+        return None
+
+
+def _text_plan(text: str) -> _Ready:
+    return _ready(plan(text, exact=True))
+
+
+def _ready(found: Plan) -> _Ready:
+    return tuple(_template(piece) for piece in found.pieces), _CODE[found.verdict] if found.verdict else 0
+
+
+def _template(piece: Piece) -> _Template:
+    texts = (piece.text, piece.extension, piece.alternative, piece.bracketed)
+    codes = [[code - FIRST + 256 if code >= FIRST else code for code in map(ord, text)] for text in texts]
+    return _Template(
+        tuple(np.array(code, np.int16) for code in codes),
+        _CODE[piece.reason],
+        piece.reason != "shortened_second_number",
+        piece.first_group,
+        len(piece.text.lstrip("+")),
+    )

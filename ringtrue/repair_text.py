@@ -1,0 +1,308 @@
+"""What a person would read in a damaged field, as far as the text tells: which digits belong to a number, which to an extension.
+
+Nearly all fields of a list share a few shapes: the text with its digits left blank. The work is done once for a shape and kept; the result
+says which digits of the field make up each number. Where the digits themselves decide (a date, a spreadsheet's exponent), the field is
+looked at alone.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Final, NamedTuple
+from urllib.parse import unquote
+
+FIRST: Final = 0xE000
+"""Digit i of a shape stands as this code point plus i: text operations carry it along like a letter."""
+
+_D: Final = "[0-9\ue000-\ue3ff]"
+_EXTENSION, _OTHER, _WORD, _LABEL = "\x01", "\x02", "\x03", "\x04"
+_LEAST: Final = 5
+"""Digits that a number has at least; what is shorter is an extension, a house number, a time."""
+_PAIR, _LONGEST = 14, 17
+"""Digits that two numbers have together at least, and that one number has at most."""
+_WHOLE: Final = 6
+"""Digits on both sides from which on a slash parts two numbers."""
+
+
+class Piece(NamedTuple):
+    """One number of a field. In `text` and `extension` digit i of the field stands as the code point FIRST + i."""
+
+    text: str
+    extension: str
+    reason: str
+    first_group: int
+    """Digits before the first mark or space: a country code often stands alone."""
+    alternative: str
+    """The same number without the digit in brackets, or empty."""
+    bracketed: str
+    """That digit."""
+
+
+class Plan(NamedTuple):
+    """How to read a field: its numbers, or why it has none."""
+
+    pieces: tuple[Piece, ...]
+    verdict: str
+
+
+class DigitsNeeded(Exception):  # noqa: N818  # a question back to the caller, not an error
+    """The shape alone does not tell."""
+
+
+@cache
+def _words() -> dict[str, str]:
+    data = tomllib.loads(files("ringtrue").joinpath("data/numbers/words.toml").read_text(encoding="utf-8"))
+    marks = {"months": "month", "labels": _LABEL, "separators": _OTHER, "extensions": _EXTENSION}
+    return {word.casefold(): mark for kind, mark in marks.items() for word in data[kind].split()}
+
+
+@cache
+def _placeholders() -> frozenset[str]:
+    data = tomllib.loads(files("ringtrue").joinpath("data/numbers/words.toml").read_text(encoding="utf-8"))
+    return frozenset(word.casefold() for word in data["placeholders"].split())
+
+
+@cache
+def _postcode(region: str) -> re.Pattern[str] | None:
+    data = tomllib.loads(files("ringtrue").joinpath("data/numbers/words.toml").read_text(encoding="utf-8"))
+    pattern = data["postcodes"].get(region)
+    return re.compile(pattern) if pattern else None
+
+
+def is_postcode(text: str, region: str) -> bool:
+    """Whether the field is written as a postcode of this country is, and as no number is."""
+    pattern = _postcode(region)
+    return pattern is not None and pattern.fullmatch(text.strip()) is not None
+
+
+@lru_cache(maxsize=1 << 16)
+def plan(field: str, *, exact: bool) -> Plan:
+    """Read a field, or with `exact` false a shape, in which every ASCII digit is written as 0.
+
+    Raises DigitsNeeded for a shape whose digits decide.
+    """
+    text = re.sub("[\ue000-\uf8ff]", " ", field)
+    if not exact:
+        places = iter(range(FIRST, 0xF900))
+        text = re.sub("[0-9]", lambda _: chr(next(places)), text)
+    return _read(text, exact=exact)
+
+
+def _read(text: str, *, exact: bool) -> Plan:
+    plain = _plain(text)
+    if not plain.strip():
+        return Plan((), "empty")
+    if re.fullmatch(rf"\s*'?{_D}+([.,]{_D}+)?[eE]\+?{_D}+\s*", plain):
+        return _scientific(plain, exact=exact)
+    if re.search(r"%" + _D, plain):
+        _need(exact)
+        plain = _plain(unquote(plain))
+    if _looks_like_date(plain):
+        _need(exact)
+        if _is_date(plain):
+            return Plan((), "is_date")
+    reason = "odd_characters"
+    whole = re.fullmatch(rf"\s*'?(\+?{_D}{{7,15}})[.,]({_D})\s*", plain)
+    if whole:
+        _need(exact)
+        if whole[2] == "0":
+            plain, reason = whole[1], "excel_decimal"
+    plain, linked = _unlink(plain)
+    reason = "link" if linked else reason
+    if re.search(r"[^\s@<>,;]+@[^\s@<>,;]+\.\w+", plain):
+        plain = re.sub(r"[^\s@<>,;]+@[^\s@<>,;]+\.\w+", _WORD, plain)
+        if not re.search(_D, plain):
+            return Plan((), "is_email")
+    if (
+        re.sub(r"[\s.:()\[\]-]+", "", plain).casefold() in _placeholders()
+        or plain.strip().casefold() in _placeholders()
+    ):
+        return Plan((), "placeholder")
+    marked, words = _mark_words(plain)
+    if not re.search(_D, marked):
+        return Plan((), _nothing(plain, words))
+    if "month" in words and len(re.findall(_D, marked)) <= 8:
+        return Plan((), "is_date")
+    if reason == "odd_characters" and words:
+        reason = "label"
+    pieces = _pieces(marked, reason)
+    if not pieces:
+        return Plan((), "is_name" if _WORD in marked and len(re.findall(_D, marked)) < _LEAST else "too_short")
+    return Plan(pieces, "")
+
+
+def _need(exact: bool) -> None:
+    if not exact:
+        raise DigitsNeeded
+
+
+def _plain(text: str) -> str:
+    """Full width to ASCII, every script's digits to 0-9, invisible marks away, all dashes one dash, all spaces one space."""
+    out = []
+    for char in text:
+        kind = unicodedata.category(char)
+        if kind == "Nd" and not "0" <= char <= "9":
+            out.append(str(unicodedata.digit(char)))
+        elif char in "\n\r\v\f\u2028\u2029\u0085":
+            out.append("\n")
+        elif kind == "Zs" or char in "\t_~·•∙‧・⋅●▪∼〜～=*":
+            out.append(" ")
+        elif kind == "Pd" or char in "\u2212ー":
+            out.append("-")
+        elif kind not in ("Cf", "Cc", "Mn", "Me", "Cs", "No"):
+            out.append(char if kind == "Co" else unicodedata.normalize("NFKC", char))
+    return unicodedata.normalize("NFC", "".join(out))
+
+
+def _scientific(text: str, *, exact: bool) -> Plan:
+    """A spreadsheet's exponent: the number itself if all its digits are there, which is rare."""
+    _need(exact)
+    parts = re.fullmatch(r"\s*'?(\d+)(?:[.,](\d+))?[eE]\+?(\d+)\s*", text)
+    if parts is None:
+        return Plan((), "excel_rounded")
+    whole, decimals, exponent = parts[1], parts[2] or "", int(parts[3])
+    if not 6 <= exponent <= 17 or len(decimals) < exponent:
+        return Plan((), "excel_rounded")
+    return Plan((Piece(whole + decimals[:exponent], "", "excel_decimal", 0, "", ""),), "")
+
+
+def _looks_like_date(text: str) -> bool:
+    return bool(
+        re.fullmatch(rf"\s*{_D}{{1,4}}([-/.])\s?{_D}{{1,2}}\1\s?{_D}{{2,4}}(?:[ T]+{_D}{{1,2}}:{_D}{{2}}.*)?\s*", text)
+    )
+
+
+def _is_date(text: str) -> bool:
+    numbers = [int(part) for part in re.findall(r"\d+", text)[:3]]
+    year_first, year_last = numbers[0] >= 1900, 1900 <= numbers[2] < 2100 or numbers[2] < 100
+    day_month = numbers[1:] if year_first else numbers[:2]
+    return (
+        (year_first or year_last)
+        and 1 <= min(day_month)
+        and max(day_month) <= 31
+        and min(day_month) <= 12
+        and numbers[0] < 2100
+    )
+
+
+def _unlink(text: str) -> tuple[str, bool]:
+    """Links to a call or a chat; a chat link holds the number in international form without its plus."""
+    chat = re.search(rf"(?:wa\.me/|[?&]phone=|whatsapp:\S*=)\+?({_D}+)", text, re.IGNORECASE)
+    if chat:
+        return f"+{chat[1]}", True
+    links = r"\b(?:tel|callto|smsto|sms|whatsapp|sips?|skype|facetime):(?://)?(?=[+(0-9\ue000-\ue3ff])"
+    unlinked, count = re.subn(links, " ", text, flags=re.IGNORECASE)
+    return unlinked, count > 0
+
+
+def _mark_words(text: str) -> tuple[str, set[str]]:
+    """Words become marks: gone, an extension follows, another number follows, or unknown."""
+    seen: set[str] = set()
+
+    def mark(found: re.Match[str]) -> str:
+        word = found[0].strip(".:").casefold()
+        kind = _words().get(word) or _joined(word)
+        if kind == "month":
+            seen.add("month")
+            return _WORD
+        seen.add("known" if kind else "unknown")
+        return f" {kind or _WORD} "
+
+    return re.sub(r"(?:[^\W\d_\ue000-\ue3ff\x01-\x04]+[.:]?)+", mark, text), seen
+
+
+def _joined(word: str) -> str | None:
+    """A run of listed words written without spaces, as Chinese and Japanese are."""
+    if word.isascii():
+        parts = [_words().get(part) for part in re.findall(r"[^.:]+", word)]
+        return parts[-1] if len(parts) > 1 and all(parts) and "month" not in parts else None
+    kind = None
+    while word:
+        length = next((size for size in range(len(word), 0, -1) if word[:size] in _words()), 0)
+        if not length:
+            return None
+        kind, word = _words()[word[:length]], word[length:].lstrip(".:")
+    return None if kind == "month" else kind
+
+
+def _nothing(plain: str, words: set[str]) -> str:
+    if "unknown" in words or "month" in words:
+        return "is_name"
+    return "not_a_number" if words else "placeholder"
+
+
+def _pieces(marked: str, reason: str) -> tuple[Piece, ...]:
+    found: list[Piece] = []
+    for line in re.split(rf"[\n;|¦{_OTHER}{_WORD}]|(?<={_D})[\s,]*(?=\+)", marked):
+        for part, is_tail in _split_pairs(line):
+            if is_tail:
+                tail, whole = "".join(re.findall(_D, part)), found[-1].text
+                found.append(Piece(whole[: -len(tail)] + tail, "", "shortened_second_number", 0, "", ""))
+            elif pair := _halves(part):
+                found += [piece for half in pair if (piece := _piece(half, reason))]
+            elif piece := _piece(part, reason):
+                found.append(piece)
+            elif re.fullmatch(rf"\s*\+{_D}{{1,3}}\s*", part):
+                reason = "doubled_country_code"
+    if len(found) > 1:
+        found = [one if one.reason == "shortened_second_number" else one._replace(reason="several_numbers") for one in found]
+    return tuple(found)
+
+
+def _split_pairs(line: str) -> list[tuple[str, bool]]:
+    """Slashes and commas part two numbers when both sides have digits enough, else groups of one; a few digits after a whole number are
+    the end of a second one (true in the result)."""
+    out: list[tuple[str, bool]] = []
+    for part in re.split(rf"\s*[/,&\\{_LABEL}]\s*|\s+-\s+(?=[(+]?{_D})", line):
+        digits, before = _count(part), _count(out[-1][0]) if out else 0
+        if not out or not before or (digits >= _WHOLE and before >= _WHOLE):
+            out.append((part, False))
+        elif not digits and not part.strip():
+            continue
+        elif before >= 9 and 1 <= digits <= 4 and re.fullmatch(rf"(?:{_D}|[\s.-])+", part) and not out[-1][1]:
+            out.append((part, True))
+        elif not out[-1][1]:
+            out[-1] = (f"{out[-1][0]} {part}", False)
+    return out
+
+
+def _halves(part: str) -> tuple[str, str] | None:
+    """Two numbers of one length with nothing or only a space between them; no number has as many digits as both."""
+    digits = list(re.finditer(_D, part))
+    if "+" in part or _EXTENSION in part or len(digits) % 2 or len(digits) < _PAIR:
+        return None
+    last, first = digits[len(digits) // 2 - 1].end(), digits[len(digits) // 2].start()
+    gap = part[last:first]
+    glued = not gap and len(digits) > _LONGEST and not re.search(r"\s", part.strip())
+    return (part[:first], part[first:]) if glued or (gap and not gap.strip(" (")) else None
+
+
+def _piece(part: str, reason: str) -> Piece | None:
+    extension = ""
+    marked = re.search(rf"(?:{_EXTENSION}|#)[\s.:(#{_EXTENSION}-]*({_D}{{1,11}})\W*$", part)
+    if marked and _count(part[: marked.start()]) >= _LEAST:
+        extension, part, reason = marked[1], part[: marked.start()], "extension_word"
+    part = part.replace(_EXTENSION, " ").strip()
+    if _count(part) < _LEAST:
+        return None
+    start = part.index(re.findall(rf"\+|{_D}", part)[0])
+    plus = "+" if part[start] == "+" else ""
+    first = re.match(rf"[+(\s]*({_D}+)", part[start:])
+    bracketed = re.search(rf"\(\s*({_D})\s*\)", part)
+    alternative = "".join(re.findall(_D, part[: bracketed.start()] + part[bracketed.end() :])) if bracketed else ""
+    return Piece(
+        plus + "".join(re.findall(_D, part)),
+        extension,
+        reason,
+        len(first[1]) if first else 0,
+        plus + alternative if bracketed else "",
+        bracketed[1] if bracketed else "",
+    )
+
+
+def _count(text: str) -> int:
+    return len(re.findall(_D, text))
