@@ -12,9 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
+from xml.parsers.expat import ExpatError
 
 import orjson
 import requests
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from simple_salesforce.exceptions import SalesforceAuthenticationFailed
 from simple_salesforce.login import SalesforceLogin
 
@@ -89,6 +93,8 @@ def checked(credentials: Credentials, version: str) -> Credentials:
         raise SettingsError(
             'Client credentials need the My Domain of the org: set domain to something like "acme.my" (or "acme--uat.sandbox.my" for a sandbox).'
         )
+    if isinstance(credentials, JwtCredentials):
+        _check_key(credentials.private_key)
     if isinstance(credentials, PasswordCredentials):
         if float(version) > LAST_SOAP_VERSION:
             raise SettingsError(
@@ -98,6 +104,17 @@ def checked(credentials: Credentials, version: str) -> Credentials:
             "Salesforce retires the login by user name, password and token in summer 2027. Create a connected app and use client credentials or JWT."
         )
     return credentials
+
+
+def _check_key(pem: str) -> None:
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
+        raise SettingsError(
+            "The private key for the Salesforce login cannot be read: it must be a PEM text without a password."
+        ) from exc
+    if not isinstance(key, RSAPrivateKey):
+        raise SettingsError("The private key for the Salesforce login must be an RSA key: Salesforce signs with RS256.")
 
 
 def log_in(
