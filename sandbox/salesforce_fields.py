@@ -488,3 +488,19 @@ STANDARD_OBJECTS = {
         _USER,
     )
 }
+
+TOOLING_OBJECTS = {
+    "CustomField": SObject(
+        "CustomField",
+        "Custom Field",
+        "Custom Fields",
+        "00N",
+        (
+            _ID,
+            _text("DeveloperName", "Custom Field Name", 80),
+            _text("TableEnumOrId", "Object", 40),
+            _text("FullName", "Full Name", 255),
+            *_SYSTEM,
+        ),
+    )
+}

@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree.ElementTree import Element, tostring
 from xml.sax.saxutils import escape
 
+import orjson
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 from starlette.responses import Response
@@ -17,10 +18,10 @@ from starlette.responses import Response
 from sandbox.salesforce_errors import RequestError, RowError, not_found
 from sandbox.salesforce_fields import STANDARD_OBJECTS
 from sandbox.salesforce_http import Call, Rule, json_response, xml_response
-from sandbox.salesforce_ids import record_id
+from sandbox.salesforce_ids import long_id, record_id
 from sandbox.salesforce_layouts import check_layout, check_list_view, first_layouts
 from sandbox.salesforce_org import Org
-from sandbox.salesforce_schema import custom_field
+from sandbox.store import Record
 
 NAMESPACE = "http://soap.sforce.com/2006/04/metadata"
 MOST_COMPONENTS = 10
@@ -43,6 +44,7 @@ class MetadataApi:
         """The paths; the SOAP one checks its own session, which comes in the envelope."""
         return [
             Rule("POST", "/data/tooling/sobjects/CustomField", self.create_field, "write"),
+            Rule("GET", "/data/tooling/sobjects/CustomField/{identifier}", self.read_field),
             Rule("PATCH", "/data/tooling/sobjects/CustomField/{identifier}", self.update_field, "write"),
             Rule("DELETE", "/data/tooling/sobjects/CustomField/{identifier}", self.delete_field, "write"),
             Rule("GET", "/data/sobjects/{sobject}/listviews", self.list_views),
@@ -53,22 +55,25 @@ class MetadataApi:
         """A custom field from `FullName` and `Metadata`."""
         body = await call.json_object()
         full_name = str(body.get("FullName") or "")
-        self._save_field(full_name, body.get("Metadata") or {}, existing=False)
-        return json_response(
-            {"id": self._field_id(full_name), "success": True, "errors": [], "warnings": [], "infos": []}, 201
-        )
+        identifier = self._save_field(full_name, body.get("Metadata") or {}, existing=False)
+        return json_response({"id": identifier, "success": True, "errors": [], "warnings": [], "infos": []}, 201)
+
+    async def read_field(self, call: Call) -> Response:
+        """A custom field with its metadata."""
+        record = self._field_of(call)
+        values = {**record.fields, "Metadata": orjson.loads(record.fields["Metadata"])}
+        path = f"{call.data_path}/tooling/sobjects/CustomField/{record.record_id}"
+        return json_response({"attributes": {"type": "CustomField", "url": path}, "Id": record.record_id, **values})
 
     async def update_field(self, call: Call) -> Response:
         """New metadata for a custom field."""
         body = await call.json_object()
-        self._save_field(self._field_of(call), body.get("Metadata") or {}, existing=True)
+        self._save_field(self._field_of(call).fields["FullName"], body.get("Metadata") or {}, existing=True)
         return Response(status_code=204)
 
     async def delete_field(self, call: Call) -> Response:
         """Remove a custom field."""
-        sobject, _, name = self._field_of(call).partition(".")
-        if not self.org.schema.delete_field(sobject, name):
-            raise not_found()
+        self.org.schema.delete_field(self._field_of(call).fields["FullName"])
         return Response(status_code=204)
 
     async def list_views(self, call: Call) -> Response:
@@ -120,7 +125,7 @@ class MetadataApi:
         kind = _text(operation, "type")
         names = [(element.text or "").strip() for element in operation if _local(element) == "fullNames"]
         if name == "readMetadata":
-            found = [self.org.store.setting(f"{_COMPONENTS}{kind}:{one}") for one in names]
+            found = [self._read(kind, one) for one in names]
             return ["".join(xml or f'<records xsi:type="{escape(kind)}" xsi:nil="true"/>' for xml in found)]
         if name == "deleteMetadata":
             return [self._deleted(kind, one) for one in names]
@@ -141,7 +146,7 @@ class MetadataApi:
         kind = component.get(_XSI_TYPE, "").rsplit(":", 1)[-1]
         full_name = _text(component, "fullName")
         key = f"{_COMPONENTS}{kind}:{full_name}"
-        present = self.org.store.setting(key) is not None
+        present = self._read(kind, full_name) is not None
         try:
             if kind not in _TYPES:
                 raise RowError(
@@ -162,58 +167,63 @@ class MetadataApi:
             return _failure(full_name, error)
         except RequestError as error:
             return _failure(full_name, RowError(error.code, error.message))
-        self.org.store.set_setting(key, _record_xml(component, kind))
+        if kind != "CustomField":
+            self.org.store.set_setting(key, _record_xml(component, kind))
         created = f"<created>{str(not present).lower()}</created>" if action == "upsert" else ""
         return f"{created}<fullName>{escape(full_name)}</fullName><success>true</success>"
 
-    def _save_field(self, full_name: str, metadata: dict[str, Any], *, existing: bool) -> None:
+    def _read(self, kind: str, full_name: str) -> str | None:
+        """A component as a `records` element."""
+        if kind != "CustomField":
+            xml: str | None = self.org.store.setting(f"{_COMPONENTS}{kind}:{full_name}")
+            return xml
+        record = self.org.schema.field_record(full_name)
+        if record is None:
+            return None
+        values = {**orjson.loads(record.fields["Metadata"]), "fullName": record.fields["FullName"]}
+        return _head(kind) + _as_xml(values) + "</records>"
+
+    def _save_field(self, full_name: str, metadata: dict[str, Any], *, existing: bool) -> str:
         sobject, _, name = full_name.partition(".")
         if sobject not in STANDARD_OBJECTS or not _FIELD_NAME.fullmatch(name):
             raise RequestError(400, "FIELD_INTEGRITY_EXCEPTION", f"The name {full_name} has to be Object.Field__c")
         if self.org.schema.exists(full_name) and not existing:
-            raise RequestError(
-                400,
-                "DUPLICATE_DEVELOPER_NAME",
-                f"There is already a field named {name.removesuffix('__c')} on {sobject}.",
-            )
+            short = name.removesuffix("__c")
+            raise RequestError(400, "DUPLICATE_DEVELOPER_NAME", f"There is already a field named {short} on {sobject}.")
         try:
-            field = custom_field(name, metadata)
+            return self.org.schema.create_field(full_name, metadata, self.org.now_ms())
         except ValueError as exc:
             raise RequestError(400, "FIELD_INTEGRITY_EXCEPTION", str(exc)) from exc
-        self.org.schema.create_field(sobject, field)
 
     def _deleted(self, kind: str, full_name: str) -> str:
-        key = f"{_COMPONENTS}{kind}:{full_name}"
-        sobject, _, name = full_name.partition(".")
-        gone = kind == "CustomField" and self.org.schema.delete_field(sobject, name)
-        if not gone and self.org.store.setting(key) is None:
+        if self._read(kind, full_name) is None:
             return _failure(full_name, RowError("INVALID_CROSS_REFERENCE_KEY", f"no {kind} named {full_name} found"))
-        self.org.store.delete_setting(key)
+        if kind == "CustomField":
+            self.org.schema.delete_field(full_name)
+        else:
+            self.org.store.delete_setting(f"{_COMPONENTS}{kind}:{full_name}")
         return f"<fullName>{escape(full_name)}</fullName><success>true</success>"
 
     def _listed(self, kind: str) -> list[str]:
         prefix = f"{_COMPONENTS}{kind}:"
         names = [key.removeprefix(prefix) for key in self.org.store.settings(prefix)]
+        if kind == "CustomField":
+            names = [record.fields["FullName"] for record in self.org.store.query("CustomField")]
+        admin = record_id("User", 2)
+        made = "2026-01-01T00:00:00.000Z"
         return [
-            f"<createdById>{record_id('User', 2)}</createdById><createdByName>Ada Admin</createdByName><createdDate>2026-01-01T00:00:00.000Z</createdDate>"
-            f"<fileName>{kind.lower()}/{escape(name)}</fileName><fullName>{escape(name)}</fullName><id>{record_id('CustomField', place + 1)}</id>"
-            f"<lastModifiedById>{record_id('User', 2)}</lastModifiedById><lastModifiedByName>Ada Admin</lastModifiedByName>"
-            f"<lastModifiedDate>2026-01-01T00:00:00.000Z</lastModifiedDate><type>{kind}</type>"
+            f"<createdById>{admin}</createdById><createdByName>Ada Admin</createdByName><createdDate>{made}</createdDate>"
+            f"<fileName>{kind.lower()}/{escape(name)}</fileName><fullName>{escape(name)}</fullName><id>{record_id(kind, place + 1)}</id>"
+            f"<lastModifiedById>{admin}</lastModifiedById><lastModifiedByName>Ada Admin</lastModifiedByName>"
+            f"<lastModifiedDate>{made}</lastModifiedDate><type>{kind}</type>"
             for place, name in enumerate(names)
         ]
 
-    def _field_id(self, full_name: str) -> str:
-        numbers: dict[str, int] = self.org.store.setting("sf:field_ids", {})
-        number = numbers.setdefault(full_name, len(numbers) + 1)
-        self.org.store.set_setting("sf:field_ids", numbers)
-        return record_id("CustomField", number)
-
-    def _field_of(self, call: Call) -> str:
-        numbers: dict[str, int] = self.org.store.setting("sf:field_ids", {})
-        for full_name, number in numbers.items():
-            if record_id("CustomField", number)[:15] == call.parts["identifier"][:15]:
-                return full_name
-        raise not_found()
+    def _field_of(self, call: Call) -> Record:
+        record = self.org.store.get("CustomField", long_id(call.parts["identifier"]) or "")
+        if record is None:
+            raise not_found()
+        return record
 
 
 def _local(element: Element) -> str:
@@ -246,12 +256,27 @@ def _record_xml(component: Element, kind: str) -> str:
         copy.extend([plain(child, _local(child)) for child in element])
         return copy
 
-    xml = tostring(plain(component, "records"), encoding="unicode")
-    return xml.replace(
-        "<records",
-        f'<records xmlns="{NAMESPACE}" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="{kind}"',
-        1,
-    )
+    inside = tostring(plain(component, "records"), encoding="unicode").removeprefix("<records>")
+    return _head(kind) + inside
+
+
+def _head(kind: str) -> str:
+    schema_instance = "http://www.w3.org/2001/XMLSchema-instance"
+    return f'<records xmlns="{NAMESPACE}" xmlns:xsi="{schema_instance}" xsi:type="{kind}">'
+
+
+def _as_xml(values: dict[str, Any]) -> str:
+    """A dict as XML elements, lists as repeated ones."""
+    parts = []
+    for name, value in values.items():
+        for one in value if isinstance(value, list) else [value]:
+            text = (
+                _as_xml(one)
+                if isinstance(one, dict)
+                else escape(str(one).lower() if isinstance(one, bool) else str(one))
+            )
+            parts.append(f"<{name}>{text}</{name}>")
+    return "".join(parts)
 
 
 def _failure(full_name: str, error: RowError) -> str:

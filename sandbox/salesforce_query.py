@@ -18,6 +18,7 @@ from starlette.responses import Response
 from sandbox.salesforce_answers import Shape, grouped, rows_of
 from sandbox.salesforce_errors import RequestError, malformed_query
 from sandbox.salesforce_http import Call, Rule, json_response
+from sandbox.salesforce_schema import ToolingViews, Views
 from sandbox.salesforce_soql import parse
 from sandbox.salesforce_soql_sql import Child, Statement, compile_query
 
@@ -41,17 +42,22 @@ class Queries:
         return [
             Rule("GET", "/data/query", self.query, "query"),
             Rule("GET", "/data/queryAll", self.query_all, "query"),
+            Rule("GET", "/data/tooling/query", self.tooling, "query"),
             Rule("GET", "/data/query/{locator}", self.more, "query"),
             Rule("GET", "/data/queryAll/{locator}", self.more, "query"),
         ]
 
     async def query(self, call: Call) -> Response:
         """The first page of living records."""
-        return await self._first(call, include_deleted=False)
+        return await self._first(call, call.org.schema, include_deleted=False)
 
     async def query_all(self, call: Call) -> Response:
         """The first page with deleted, merged and archived records."""
-        return await self._first(call, include_deleted=True)
+        return await self._first(call, call.org.schema, include_deleted=True)
+
+    async def tooling(self, call: Call) -> Response:
+        """A query over the Tooling API's objects."""
+        return await self._first(call, ToolingViews(), include_deleted=False)
 
     async def more(self, call: Call) -> Response:
         """A further page."""
@@ -67,7 +73,7 @@ class Queries:
             )
         )
 
-    async def _first(self, call: Call, *, include_deleted: bool) -> Response:
+    async def _first(self, call: Call, views: Views, *, include_deleted: bool) -> Response:
         text = call.query.get("q")
         if not text:
             raise malformed_query("A query string has to be specified")
@@ -76,7 +82,7 @@ class Queries:
         query = parse(text)
         if query.all_rows and not include_deleted:
             raise malformed_query("ALL ROWS not allowed in this context")
-        statement = compile_query(call.org.schema, query, text, call.org.now_ms(), include_deleted=include_deleted)
+        statement = compile_query(views, query, text, call.org.now_ms(), include_deleted=include_deleted)
         size = page_size(call)
         return json_response(
             await call.org.readers.run(lambda connection: self._open(connection, call, statement, size))

@@ -7,14 +7,15 @@ queries and an unknown column to Bulk, exactly as if it did not exist.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
-from sandbox.salesforce_fields import STANDARD_OBJECTS, Field, SObject
-from sandbox.salesforce_ids import KEY_PREFIXES
-from sandbox.store import RecordStore
+import orjson
 
-_CUSTOM_FIELDS = "sf:custom_fields"
+from sandbox.salesforce_fields import STANDARD_OBJECTS, TOOLING_OBJECTS, Field, SObject
+from sandbox.salesforce_ids import KEY_PREFIXES, record_id
+from sandbox.store import Record, RecordStore, json_value
+
 _METADATA_TYPES = {
     "Text": "string",
     "Picklist": "picklist",
@@ -51,6 +52,23 @@ class View:
         """The visible reference field behind a relationship name ("Account")."""
         wanted = name.lower()
         return next((one for one in self.fields.values() if (one.relationship or "").lower() == wanted), None)
+
+
+class Views(Protocol):
+    """What a query needs to know of the objects it names."""
+
+    def view(self, name: str) -> View | None:
+        """The object by name in any case, None where there is no such object."""
+        ...
+
+
+class ToolingViews:
+    """The objects of the Tooling API, which everybody sees whole."""
+
+    def view(self, name: str) -> View | None:
+        """The object by name in any case, None where there is no such object."""
+        sobject = next((one for key, one in TOOLING_OBJECTS.items() if key.lower() == name.lower()), None)
+        return View(sobject, {field.name.lower(): field for field in sobject.fields}) if sobject else None
 
 
 class Schema:
@@ -110,28 +128,48 @@ class Schema:
         sobject, _, name = full_name.partition(".")
         return sobject in STANDARD_OBJECTS and any(one.name.lower() == name.lower() for one in self.all_fields(sobject))
 
-    def create_field(self, sobject: str, field: Field) -> None:
-        """Add a custom field or replace it; nobody sees it until a permission set says so."""
-        saved: dict[str, list[dict[str, Any]]] = self._store.setting(_CUSTOM_FIELDS, {})
-        others = [one for one in saved.get(sobject, []) if one["name"].lower() != field.name.lower()]
-        saved[sobject] = [*others, {one.name: getattr(field, one.name) for one in fields(field)}]
-        self._store.set_setting(_CUSTOM_FIELDS, saved)
-        self.forget()
+    def create_field(self, full_name: str, metadata: dict[str, Any], now_ms: int) -> str:
+        """Add a custom field ("Contact.Phone_Status__c") or replace its metadata; returns its id. Nobody sees it until a permission set says so.
 
-    def delete_field(self, sobject: str, name: str) -> bool:
-        """Remove a custom field; False where there is none."""
-        saved: dict[str, list[dict[str, Any]]] = self._store.setting(_CUSTOM_FIELDS, {})
-        kept = [one for one in saved.get(sobject, []) if one["name"].lower() != name.lower()]
-        found = len(kept) < len(saved.get(sobject, []))
-        saved[sobject] = kept
-        self._store.set_setting(_CUSTOM_FIELDS, saved)
+        Raises ValueError where the metadata is incomplete.
+        """
+        sobject, _, name = full_name.partition(".")
+        custom_field(name, metadata)
+        values = {
+            "TableEnumOrId": sobject,
+            "DeveloperName": name.removesuffix("__c"),
+            "FullName": full_name,
+            "Metadata": orjson.dumps(metadata).decode(),
+        }
+        present = self.field_record(full_name)
+        if present is not None:
+            identifier = present.record_id
+            self._store.update("CustomField", identifier, values, "setup", now_ms)
+        else:
+            identifier = record_id("CustomField", self._store.next_number("sf:custom_field"))
+            self._store.insert_many("CustomField", [(identifier, now_ms, values)])
         self.forget()
-        return found
+        return identifier
+
+    def delete_field(self, full_name: str) -> bool:
+        """Remove a custom field; False where there is none."""
+        present = self.field_record(full_name)
+        gone = present is not None and self._store.purge("CustomField", present.record_id)
+        self.forget()
+        return gone
+
+    def field_record(self, full_name: str) -> Record | None:
+        """The stored row of a custom field, its `Metadata` as JSON text."""
+        where = f"{json_value('FullName')} = ? COLLATE NOCASE"
+        return next(self._store.query("CustomField", where, [full_name], limit=1), None)
 
     def _custom_fields(self) -> dict[str, list[Field]]:
         if self._custom is None:
-            saved: dict[str, list[dict[str, Any]]] = self._store.setting(_CUSTOM_FIELDS, {})
-            self._custom = {name: [_restored(one) for one in kept] for name, kept in saved.items()}
+            self._custom = {}
+            for record in self._store.query("CustomField"):
+                sobject, _, name = record.fields["FullName"].partition(".")
+                field = custom_field(name, orjson.loads(record.fields["Metadata"]))
+                self._custom.setdefault(sobject, []).append(field)
         return self._custom
 
     def _granted(self) -> dict[str, tuple[bool, bool]]:
@@ -215,8 +253,3 @@ def custom_field(name: str, metadata: dict[str, Any]) -> Field:
 def object_of_prefix(identifier: str) -> str | None:
     """The object an id belongs to by its key prefix."""
     return next((name for name, prefix in KEY_PREFIXES.items() if prefix == identifier[:3]), None)
-
-
-def _restored(saved: dict[str, Any]) -> Field:
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in saved.items()}
-    return Field(**values)

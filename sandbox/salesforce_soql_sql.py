@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.salesforce_errors import RequestError, no_such_column, no_such_type
 from sandbox.salesforce_fields import ADDRESS_PARTS, Field
 from sandbox.salesforce_ids import json_time, long_id, parse_time
-from sandbox.salesforce_schema import Schema, View
+from sandbox.salesforce_schema import View, Views
 from sandbox.salesforce_soql import Aggregate, Comparison, Condition, Junction, Literal, Membership, Query
 
 _NEVER_NULL = {"id", "created", "modified", "deleted"}
@@ -95,13 +95,13 @@ def value_sql(alias: str, field: Field) -> str:
     return f"coalesce({stored(alias, field.name)}, 0)" if field.type == "boolean" else stored(alias, field.name)
 
 
-def compile_query(schema: Schema, query: Query, text: str, now_ms: int, *, include_deleted: bool = False) -> Statement:
+def compile_query(schema: Views, query: Query, text: str, now_ms: int, *, include_deleted: bool = False) -> Statement:
     """The statement for a query. Raises RequestError INVALID_TYPE, INVALID_FIELD or MALFORMED_QUERY as Salesforce would."""
     return _Compiler(schema, query, text, now_ms, include_deleted, "r").statement()
 
 
 class _Compiler:
-    def __init__(self, schema: Schema, query: Query, text: str, now_ms: int, include_deleted: bool, alias: str) -> None:
+    def __init__(self, schema: Views, query: Query, text: str, now_ms: int, include_deleted: bool, alias: str) -> None:
         view = schema.view(query.entity)
         if view is None:
             raise no_such_type(query.entity)
