@@ -96,6 +96,11 @@ class HubspotCrm(NoBulk):
         )
         return cls(wire, overlap=overlap, own_source_id=own_source_id)
 
+    @property
+    def paths(self) -> str:
+        """The family of paths in use."""
+        return self._wire.paths.family
+
     def identity(self) -> str:
         """The portal id. A token that may not see the account is asked what it says about itself."""
         if self._identity is None:

@@ -55,6 +55,10 @@ _TURNED_AWAY = frozenset({503, 521, 523})
 """Statuses after which the call was provably not carried out; after any other 5xx nobody knows."""
 
 
+_NO_ANSWER = frozenset({408, 499})
+_NO_SUCH_ADDRESS = frozenset({404, 405})
+
+
 class Problem(NamedTuple):
     """One property HubSpot refused, and its code (PROPERTY_DOESNT_EXIST, READ_ONLY_VALUE, INVALID_OPTION, ...)."""
 
@@ -144,7 +148,7 @@ def refusal(
         return CredentialRefused(
             "HubSpot does not know this portal (530): check that the token belongs to a live portal."
         )
-    if status >= 500:
+    if status >= 500 or status in _NO_ANSWER:
         if status in _TURNED_AWAY:
             return TurnedAway(
                 f"HubSpot is down for a moment ({status}), we could not {what}.", retry_after_seconds=DOWN_SECONDS
@@ -179,7 +183,7 @@ def field_names(problems: Iterable[Problem], codes: Collection[str]) -> list[str
 
 def _bad_request(status: int, error: Mapping[str, Any], *, what: str, writing: bool) -> RingTrueError:
     problems = problems_of(error)
-    if writing:
+    if writing and status not in _NO_SUCH_ADDRESS:
         category = str(error.get("category") or "")
         return Refused(reason_of(error), category=category, problems=problems, ids=ids_of(error))
     return field_error(problems) or SchemaChanged(

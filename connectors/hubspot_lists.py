@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from connectors.hubspot_errors import Refused
 from connectors.hubspot_pull import advances
 from connectors.hubspot_wire import Wire
-from ringtrue.errors import LoopDetected
+from ringtrue.errors import LoopDetected, SettingsError
 from ringtrue.records import RowResult
 
 MEMBERS_SIZE = 250
@@ -20,9 +20,11 @@ def read_members(wire: Wire, list_ids: Sequence[str]) -> Iterator[list[tuple[str
         after = ""
         while True:
             query = [("limit", str(MEMBERS_SIZE)), *([("after", after)] if after else [])]
-            data = wire.send(
-                "lists", "GET", wire.paths.list_members(list_id), query=query, what=f"read list {list_id}"
-            ).data
+            path = wire.paths.list_members(list_id)
+            answer = wire.send("lists", "GET", path, query=query, what=f"read list {list_id}", allow=(404,))
+            if answer.status == 404:
+                raise _no_list(list_id)
+            data = answer.data
             yield [(list_id, str(row["recordId"])) for row in data["results"]]
             following = str(((data.get("paging") or {}).get("next") or {}).get("after") or "")
             if not following:
@@ -39,20 +41,24 @@ def remove_members(wire: Wire, list_id: str, record_ids: Sequence[str]) -> list[
     for start in range(0, len(ids), REMOVE_SIZE):
         batch = ids[start : start + REMOVE_SIZE]
         try:
-            data = wire.send(
+            answer = wire.send(
                 "lists",
                 "PUT",
                 wire.paths.list_members(list_id, "/remove"),
                 body=batch,
                 what=f"take records out of list {list_id}",
                 writing=True,
-            ).data
+                allow=(404,),
+            )
         except Refused as exc:
             reason = (
                 f"HubSpot does not let us change list {list_id} ({exc}). Only manual and snapshot lists can be changed."
             )
             results.update((record_id, RowResult(record_id, "failed", reason)) for record_id in batch)
             continue
+        if answer.status == 404:
+            raise _no_list(list_id)
+        data = answer.data
         removed = {str(item) for item in data.get("recordIdsRemoved") or data.get("recordsIdsRemoved") or ()}
         missing = {str(item) for item in data.get("recordIdsMissing") or data.get("recordsIdsMissing") or ()}
         for record_id in batch:
@@ -62,6 +68,10 @@ def remove_members(wire: Wire, list_id: str, record_ids: Sequence[str]) -> list[
                 note = None if record_id in removed else "The record was not on the list."
                 results[record_id] = RowResult(record_id, "applied", note)
     return [results[record_id] for record_id in record_ids]
+
+
+def _no_list(list_id: str) -> SettingsError:
+    return SettingsError(f"HubSpot has no list {list_id}: correct `lists` in ringtrue.toml.")
 
 
 def email_opt_outs(wire: Wire, emails: Iterable[str]) -> dict[str, bool]:
