@@ -6,8 +6,8 @@ from typing import Any
 
 from sandbox.admin import Hands
 from sandbox.salesforce_errors import RowError
-from sandbox.salesforce_fields import STANDARD_OBJECTS
 from sandbox.salesforce_ids import long_id
+from sandbox.salesforce_objects import STANDARD_OBJECTS
 from sandbox.salesforce_org import Org
 from sandbox.salesforce_rows import Outcome, Rows, Terms
 from sandbox.salesforce_schema import View

@@ -16,10 +16,10 @@ from defusedxml.ElementTree import ParseError, fromstring
 from starlette.responses import Response
 
 from sandbox.salesforce_errors import RequestError, RowError, not_found
-from sandbox.salesforce_fields import STANDARD_OBJECTS
 from sandbox.salesforce_http import Call, Rule, json_response, xml_response
 from sandbox.salesforce_ids import long_id, record_id
 from sandbox.salesforce_layouts import check_layout, check_list_view, first_layouts
+from sandbox.salesforce_objects import STANDARD_OBJECTS
 from sandbox.salesforce_org import Org
 from sandbox.store import Record
 

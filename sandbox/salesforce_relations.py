@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.salesforce_errors import RowError
-from sandbox.salesforce_fields import STANDARD_OBJECTS
 from sandbox.salesforce_ids import record_id, record_number
+from sandbox.salesforce_objects import STANDARD_OBJECTS
 from sandbox.salesforce_org import Org
 from sandbox.store import json_value
 

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 import orjson
 
-from sandbox.salesforce_fields import STANDARD_OBJECTS, TOOLING_OBJECTS, Field, SObject
+from sandbox.salesforce_fields import Field, SObject
 from sandbox.salesforce_ids import KEY_PREFIXES, record_id
+from sandbox.salesforce_objects import STANDARD_OBJECTS, TOOLING_OBJECTS
 from sandbox.store import Record, RecordStore, json_value
 
 _METADATA_TYPES = {
