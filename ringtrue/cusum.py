@@ -69,23 +69,22 @@ def alarm_limit(base: float, learned: float) -> float:
     return _limit(round(base * 500), round(learned / 100) * 100)
 
 
-def points_between_alarms(share: float, base: float, limit: float) -> float:
-    """Expected points from a fresh chart to its alarm when the bad share is `share`.
+def points_between_alarms(shares: npt.ArrayLike, base: float, limit: float) -> npt.NDArray[np.float64]:
+    """Expected points from a fresh chart to its alarm for each true bad share.
 
     Brook and Evans' Markov chain: the sum is cut into steps of a fixed width, a jump that falls between two is shared between them.
     """
-    up, down = steps(base)
     width = limit / _GRID
-    chain = np.zeros((_GRID, _GRID))
     at = np.arange(_GRID)
-    for chance, step in ((share, up), (1 - share, down)):
-        position = np.maximum(at + step / width, 0.0)
-        below = np.floor(position).astype(np.int64)
-        part = position - below
-        for target, weight in ((below, 1 - part), (below + 1, part)):
-            inside = target < _GRID
-            np.add.at(chain, (at[inside], target[inside]), chance * weight[inside])
-    return float(np.linalg.solve(np.eye(_GRID) - chain, np.ones(_GRID))[0])
+    up, down = (np.zeros((_GRID, _GRID + 1)) for _ in range(2))
+    for chain, step in zip((up, down), steps(base), strict=True):
+        position = np.clip(at + step / width, 0.0, _GRID)
+        below = np.minimum(position.astype(np.int64), _GRID - 1)
+        chain[at, below] = 1 - (position - below)
+        chain[at, below + 1] = position - below
+    chance = np.asarray(shares, dtype=np.float64)[..., None, None]
+    staying = np.eye(_GRID) - chance * up[:, :-1] - (1 - chance) * down[:, :-1]
+    return np.asarray(np.linalg.solve(staying, np.ones((*staying.shape[:-1], 1)))[..., 0, 0])
 
 
 def advance(
@@ -178,10 +177,10 @@ def _walk(
 def _limit(base_per_500: int, learned: int) -> float:
     base = base_per_500 / 500
     chances = (np.arange(_SHARES) + 0.5) / _SHARES
-    shares = stats.beta.ppf(chances, base * learned + 0.5, (1 - base) * learned + 0.5).tolist()
-    low, high = 1.0, 12.0
+    shares = stats.beta.ppf(chances, base * learned + 0.5, (1 - base) * learned + 0.5)
+    low, high = 1.0, 10.0
     while high - low > 0.02:
         middle = (low + high) / 2
-        false_alarms = np.mean([1 / points_between_alarms(share, base, middle) for share in shares])
+        false_alarms = float(np.mean(1 / points_between_alarms(shares, base, middle)))
         low, high = (middle, high) if false_alarms > 1 / FALSE_ALARM_EVERY else (low, middle)
     return high
