@@ -137,12 +137,8 @@ def log_in(
             token, host = SalesforceLogin(session=session, sf_version=version, **_arguments(credentials))
         except SalesforceAuthenticationFailed as exc:
             raise _refused(exc) from exc
-        except (ValueError, TypeError) as exc:
-            if answers:
-                raise SchemaChanged("Salesforce answered the login in a form we do not know.") from exc
-            raise SettingsError(
-                "The private key for the Salesforce login cannot be read: it must be a PEM text."
-            ) from exc
+        except (ValueError, ExpatError) as exc:
+            raise SchemaChanged("Salesforce answered the login in a form we do not know.") from exc
     org_id, user_id = _who(answers[-1])
     return Login(token=token, host=host.strip("/"), org_id=org_id, user_id=user_id)
 
@@ -183,14 +179,18 @@ def _refuse_what_is_no_answer(response: requests.Response) -> None:
         raise ServiceUnavailable(
             f"The Salesforce login answered with a page instead of data (HTTP {status}). Check that `domain` is the org's My Domain."
         )
-    if status == 200 and not is_soap:
-        try:
-            answer = orjson.loads(response.content)
-            complete = isinstance(answer, dict) and answer.get("access_token") and answer.get("instance_url")
-        except orjson.JSONDecodeError:
-            complete = False
-        if not complete:
-            raise SchemaChanged("Salesforce answered the login without a token and an instance address.")
+    if is_soap:
+        return
+    try:
+        answer = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        answer = None
+    if status >= 400 and not isinstance(answer, dict):
+        raise CredentialRefused(
+            f"Salesforce refused the login (HTTP {status}) without a reason. Check the credentials and the domain."
+        )
+    if status == 200 and not (isinstance(answer, dict) and answer.get("access_token") and answer.get("instance_url")):
+        raise SchemaChanged("Salesforce answered the login without a token and an instance address.")
 
 
 def _refused(exc: SalesforceAuthenticationFailed) -> CredentialRefused:

@@ -119,7 +119,7 @@ def error_of(response: requests.Response) -> RingTrueError | None:
     url = response.request.url or ""
     if status == 412:
         return RecordChanged("The record was modified after the moment named; nothing was written.")
-    if entries:
+    if entries and status not in (420, 429):
         known = _known(status, entries[0], url)
         if known is not None:
             return known

@@ -100,8 +100,10 @@ def test_a_login_that_cannot_answer_now_is_tried_again(org: StandIn) -> None:
         (Reply({"token_type": "Bearer"}), SchemaChanged),
         (Reply({"access_token": "t", "instance_url": "https://a.my.salesforce.com"}), SchemaChanged),
         (Reply({"error": "invalid_grant"}, 400), CredentialRefused),
+        (Reply([{"errorCode": "INVALID_SESSION_ID"}], 401), CredentialRefused),
+        (Reply(b"", 403), CredentialRefused),
     ],
-    ids=["page", "redirect", "no such domain", "no token", "no identity", "no description"],
+    ids=["page", "redirect", "no such domain", "no token", "no identity", "no description", "list", "empty"],
 )
 def test_odd_answers_to_a_login(reply: Reply, error: type[Exception]) -> None:
     with wire_server(lambda _: reply) as server:
