@@ -18,7 +18,7 @@ from sandbox.salesforce_values import Values, clean_row, missing
 from sandbox.store import Record, json_value
 
 ROLLED_BACK = RowError(
-    "ALL_OR_NONE_OPERATIONROLLED_BACK",
+    "ALL_OR_NONE_OPERATION_ROLLED_BACK",
     "Record rolled back because not all records were valid and the request was using AllOrNone header",
 )
 SECURITY_OBJECTS = {"PermissionSet", "PermissionSetAssignment", "FieldPermissions"}
