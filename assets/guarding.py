@@ -24,7 +24,12 @@ class Guarded:
 
 
 def guarded_names(own: OwnFields, change: Change) -> list[str]:
-    """Fields of a change that people edit: phone fields, and a do-not-call flag that is not of our making."""
+    """Fields of a change that people edit: phone fields, and a do-not-call flag that is not of our making.
+
+    An undo writes a value back only where the record still holds ours, so all its fields are looked at.
+    """
+    if change.undoes is not None:
+        return list(change.fields)
     return [
         name
         for name in change.fields

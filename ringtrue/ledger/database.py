@@ -23,6 +23,7 @@ from ringtrue.errors import LedgerError
 from ringtrue.ledger.schema import metadata
 
 BUSY_SECONDS = 60.0
+STREAM_ROWS = 5_000
 _COLUMN_TYPES = {int: "BIGINT", str: "TEXT"}
 
 
@@ -231,3 +232,8 @@ def batch_of(connection: Connection, keys: Iterable[int] | Iterable[str]) -> Ite
 def fetch(connection: Connection, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
     """All rows of a query as plain tuples."""
     return [tuple(row) for row in connection.execute(text(sql), parameters or {})]
+
+
+def stream(connection: Connection, sql: str, parameters: dict[str, Any] | None = None) -> Iterator[Any]:
+    """Rows of a query one after the other, in bounded memory."""
+    yield from connection.execute(text(sql).execution_options(yield_per=STREAM_ROWS), parameters or {})

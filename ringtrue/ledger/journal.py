@@ -18,10 +18,11 @@ from sqlalchemy import Connection, text
 
 from ringtrue.ledger import dirty
 from ringtrue.ledger.contacts import dumps
-from ringtrue.ledger.database import batch_of, fetch, insert_rows, update_rows
+from ringtrue.ledger.database import batch_of, fetch, insert_rows, stream, update_rows
 
 State = Literal["planned", "sending", "applied", "failed", "conflict", "skipped", "superseded", "reverted"]
 Fields = dict[str, list[str | None]]
+Purpose = Literal["sync", "undo"]
 
 
 class Planned(NamedTuple):
@@ -48,6 +49,7 @@ class Change(NamedTuple):
     attempts: int
     batch: str | None
     job: str | None
+    undoes: int | None
     parent: str | None
 
     def after(self) -> dict[str, str | None]:
@@ -60,7 +62,7 @@ class Plan(NamedTuple):
 
     plan_id: str
     connection: str
-    purpose: str
+    purpose: Purpose
     created_at: int
     records: int
     fields: int
@@ -108,36 +110,38 @@ def seal(
     connection: Connection,
     plan_id: str,
     connection_name: str,
-    purpose: str,
+    purpose: Purpose,
     run: str,
     now: int,
     summary: dict[str, Any],
 ) -> Plan:
-    """Adopt what older plans left open, close them, count and hash the plan, and make it the open one."""
-    connection.execute(
-        text(
-            "UPDATE changes SET plan_id = :plan, state = 'planned' WHERE connection = :connection AND plan_id <> :plan "
-            "AND state IN ('planned', 'failed')"
-        ),
-        {"plan": plan_id, "connection": connection_name},
-    )
-    connection.execute(
-        text("UPDATE plans SET state = 'closed' WHERE connection = :connection AND state = 'open'"),
-        {"connection": connection_name},
-    )
+    """Count and hash a plan. A plan of a sync also adopts what older ones left open and becomes the one to carry out."""
+    if purpose == "sync":
+        connection.execute(
+            text(
+                "UPDATE changes SET plan_id = :plan, state = 'planned' WHERE connection = :connection AND plan_id <> :plan "
+                "AND state IN ('planned', 'failed') AND undoes IS NULL"
+            ),
+            {"plan": plan_id, "connection": connection_name},
+        )
+        connection.execute(
+            text(
+                "UPDATE plans SET state = 'closed' WHERE connection = :connection AND purpose = 'sync' AND state = 'open'"
+            ),
+            {"connection": connection_name},
+        )
     digest = sha256()
     records = fields = 0
-    result = connection.execution_options(yield_per=5_000).execute(
-        text(
-            "SELECT object, record_id, fields FROM changes WHERE connection = :connection AND plan_id = :plan "
-            "AND state = 'planned' ORDER BY change_id"
-        ),
+    result = stream(
+        connection,
+        "SELECT object, record_id, fields FROM changes WHERE connection = :connection AND plan_id = :plan "
+        "AND state = 'planned' ORDER BY change_id",
         {"connection": connection_name, "plan": plan_id},
     )
     for object_name, record_id, text_of_fields in result:
         digest.update(f"{object_name}\0{record_id}\0{text_of_fields}\n".encode())
         records += 1
-        # Each field is a key in front of a list; values are text and hold quotes escaped.
+        # Each field is a key in front of a list; quotes inside values are escaped.
         fields += text_of_fields.count('":[')
     connection.execute(
         text(
@@ -175,7 +179,7 @@ def open_plan(connection: Connection, connection_name: str) -> Plan | None:
     """The plan that write-back would carry out."""
     rows = fetch(
         connection,
-        f"SELECT {_PLAN} FROM plans WHERE connection = :connection AND state = 'open'",
+        f"SELECT {_PLAN} FROM plans WHERE connection = :connection AND purpose = 'sync' AND state = 'open'",
         {"connection": connection_name},
     )
     return _plan(rows[0]) if rows else None
@@ -195,13 +199,23 @@ def approve(connection: Connection, plan: Plan, person: str, now: int) -> None:
     )
 
 
-_CHANGE = "ch.change_id, ch.object, ch.record_id, ch.contact_id, ch.fields, ch.guarded, ch.attempts, ch.batch, ch.job, c.account"
+_CHANGE = "ch.change_id, ch.object, ch.record_id, ch.contact_id, ch.fields, ch.guarded, ch.attempts, ch.batch, ch.job, ch.undoes, c.account"
 
 
 def _change(row: tuple[Any, ...]) -> Change:
-    change_id, object_name, record_id, contact_id, fields, guarded, attempts, batch, job, parent = row
+    change_id, object_name, record_id, contact_id, fields, guarded, attempts, batch, job, undoes, parent = row
     return Change(
-        change_id, object_name, record_id, contact_id, orjson.loads(fields), bool(guarded), attempts, batch, job, parent
+        change_id,
+        object_name,
+        record_id,
+        contact_id,
+        orjson.loads(fields),
+        bool(guarded),
+        attempts,
+        batch,
+        job,
+        undoes,
+        parent,
     )
 
 
@@ -240,10 +254,9 @@ def planned(
 
 def all_planned(connection: Connection, connection_name: str, plan_id: str) -> Iterator[tuple[str, Fields]]:
     """Object and fields of every planned change, streamed."""
-    result = connection.execution_options(yield_per=5_000).execute(
-        text(
-            "SELECT object, fields FROM changes WHERE connection = :connection AND plan_id = :plan AND state = 'planned'"
-        ),
+    result = stream(
+        connection,
+        "SELECT object, fields FROM changes WHERE connection = :connection AND plan_id = :plan AND state = 'planned'",
         {"connection": connection_name, "plan": plan_id},
     )
     for object_name, fields in result:
@@ -410,7 +423,7 @@ def back_to_plan(
             text(
                 f"UPDATE changes SET state = CASE WHEN {newer} THEN 'superseded' ELSE 'planned' END, error = :error, "
                 "changed_at = :now, batch = NULL, job = NULL, plan_id = coalesce((SELECT plan_id FROM plans "
-                "WHERE connection = :connection AND state = 'open' LIMIT 1), plan_id) "
+                "WHERE connection = :connection AND purpose = 'sync' AND state = 'open' AND changes.undoes IS NULL LIMIT 1), plan_id) "
                 f"WHERE change_id IN (SELECT key FROM {batch})"
             ),
             {"error": error, "now": now, "connection": connection_name},

@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from ringtrue.ledger import dirty
-from ringtrue.ledger.database import batch_of, fetch, insert_rows
+from ringtrue.ledger.database import batch_of, fetch, insert_rows, stream
 
 Kind = Literal["opt_out", "retract", "reconsent"]
 Scope = Literal["number", "person"]
@@ -174,11 +174,10 @@ def live_persons(connection: Connection, contact_ids: Sequence[int]) -> dict[int
 def broken_link(connection: Connection) -> int | None:
     """Check the whole chain. Returns the first event whose hash does not fit, or None."""
     previous = GENESIS
-    result = connection.execution_options(yield_per=5_000).execute(
-        text(
-            "SELECT event_id, kind, scope, number_key, contact_id, cause, source, evidence, actor, second_person, lifts, at, "
-            "recorded_at, previous_hash, hash FROM suppressions ORDER BY event_id"
-        )
+    result = stream(
+        connection,
+        "SELECT event_id, kind, scope, number_key, contact_id, cause, source, evidence, actor, second_person, lifts, at, "
+        "recorded_at, previous_hash, hash FROM suppressions ORDER BY event_id",
     )
     for number, row in enumerate(result, start=1):
         event = Suppression(

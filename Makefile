@@ -1,0 +1,64 @@
+# The front door. `make` lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export VIRTUAL_ENV := $(abspath $(VENV))
+
+DEMO_OPTIONS := $(if $(ONCE),--once) $(if $(FRESH),--fresh) $(if $(DATA),--data "$(DATA)") $(if $(N),--contacts $(N))
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 16
+
+$(BIN)/uv:
+	$(PYTHON) -c 'import sys; sys.exit("RingTrue needs Python 3.11 or newer; this is %d.%d. Say make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.installed: requirements.lock pyproject.toml setup.py $(wildcard ringtrue/numbering/*.c) | $(BIN)/uv
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+.PHONY: install
+install: $(VENV)/.installed ## Make .venv from the lock file
+
+.PHONY: demo
+demo: install ## Run the main job against the sandbox (ONCE=1, FRESH=1, DATA=list.csv, N=contacts)
+	$(BIN)/ringtrue demo $(DEMO_OPTIONS)
+
+.PHONY: dev
+dev: install ## Dagster UI on ringtrue.toml
+	DAGSTER_HOME="$(abspath dagster_home)" $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
+
+.PHONY: sandbox
+sandbox: install ## The stand-ins of the CRMs, where ringtrue.toml looks for them
+	$(BIN)/ringtrue sandbox
+
+.PHONY: browser
+browser:
+	@command -v chromium >/dev/null || (test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq chromium) || \
+		echo "No chromium: the browser test will be skipped. Install Debian's package chromium."
+
+.PHONY: test
+test: install browser ## All tests
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --skip-empty | tail -n 40
+
+.PHONY: lint
+lint: install ## Format, style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.PHONY: bench
+bench: install ## Speed, calls and memory of the main job (N=contacts per CRM, 100000 by default)
+	$(BIN)/python -m benchmarks.main_job $(if $(N),--contacts $(N))
+
+.PHONY: lock
+lock: | $(BIN)/uv ## Renew requirements.lock
+	$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock

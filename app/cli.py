@@ -1,0 +1,49 @@
+"""`ringtrue`: the command line."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from app import commands
+from app.check import check
+from app.console import guarded
+from app.demo import demo
+from app.sync import sync
+
+cli = typer.Typer(
+    name="ringtrue",
+    help="Keeps the phone numbers in a company's CRMs true.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+cli.command("check")(check)
+cli.command("prepare")(commands.prepare)
+cli.command("sync")(sync)
+cli.command("approve")(commands.approve)
+cli.command("undo")(commands.undo_run)
+cli.command("release")(commands.release)
+cli.command("demo")(demo)
+
+
+@cli.command("sandbox", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def sandbox(
+    context: typer.Context, home: Annotated[str, typer.Option(help="Folder of the world.")] = ".demo/sandbox"
+) -> None:
+    """Start the stand-ins of all remote systems. Further options go to `python -m sandbox`."""
+    import subprocess
+
+    arguments = [sys.executable, "-m", "sandbox", "--home", home, *context.args]
+    raise typer.Exit(subprocess.run(arguments, check=False).returncode)
+
+
+def main() -> None:
+    """Entry point: errors a person can mend are one sentence and exit code 2."""
+    code = guarded(lambda: cli(standalone_mode=False))
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""`ringtrue sync`: run a connection's Dagster job once, in this process, and say what happened."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import dagster as dg
+import typer
+
+from app.console import out, print_json
+from assets.definitions import build
+from ringtrue.errors import RingTrueError, SettingsError
+from ringtrue.settings import load_settings
+
+POLL_SECONDS = 0.2
+
+
+class SyncFailed(RingTrueError):
+    """A run failed; the message is the sentence of the stage that failed first."""
+
+
+class Ran(NamedTuple):
+    """One run: its id, whether it succeeded, metadata by asset, failed checks and failure sentences."""
+
+    run_id: str
+    success: bool
+    metadata: dict[str, dict[str, Any]]
+    failures: list[str]
+    checks: list[str]
+    seconds: float
+
+
+def dagster_home() -> None:
+    """Point DAGSTER_HOME at ./dagster_home unless it is set. Dagster wants it absolute."""
+    if not os.environ.get("DAGSTER_HOME"):
+        os.environ["DAGSTER_HOME"] = str(Path("dagster_home").resolve())
+
+
+def run_config_of(name: str, kind: str, *, full: bool, since: str | None, limit: int | None) -> dict[str, Any]:
+    """Run config of a connection's job."""
+    if kind == "files":
+        return {"ops": {f"{name}__contacts": {"config": {"full": full}}}}
+    pull: dict[str, Any] = {"full": full}
+    if since:
+        pull["since"] = since
+    ops: dict[str, Any] = {f"{name}__contacts": {"config": pull}}
+    if limit is not None:
+        ops[f"{name}__writeback"] = {"config": {"limit": limit}}
+    return {"ops": ops}
+
+
+def run_job(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    job_name: str,
+    *,
+    run_config: dict[str, Any] | None = None,
+    on_step: Callable[[str], None] | None = None,
+) -> Ran:
+    """Run a job in this process. `on_step` is called with the name of each stage as it starts."""
+    job = definitions.resolve_job_def(job_name)
+    run_id = str(uuid.uuid4())
+    started = time.monotonic()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix=job_name) as pool:
+        running = pool.submit(
+            job.execute_in_process, run_config=run_config or {}, instance=instance, raise_on_error=False, run_id=run_id
+        )
+        told: set[str] = set()
+        while True:
+            finished, _ = wait([running], timeout=POLL_SECONDS)
+            if on_step is not None and instance.has_run(run_id):
+                for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_START):
+                    step = entry.step_key or ""
+                    if step not in told:
+                        told.add(step)
+                        on_step(step.replace("__", "/"))
+            if finished:
+                break
+    result = running.result()
+    metadata: dict[str, dict[str, Any]] = {}
+    for event in result.get_asset_materialization_events():
+        materialization = event.step_materialization_data.materialization
+        metadata[materialization.asset_key.to_user_string()] = {
+            name: getattr(entry, "value", None) for name, entry in materialization.metadata.items()
+        }
+    failures = [_sentence(event) for event in result.get_step_failure_events()]
+    checks = [
+        f"{check.asset_key.to_user_string()}: {check.check_name}: {check.description or ''}"
+        for check in result.get_asset_check_evaluations()
+        if not check.passed
+    ]
+    return Ran(run_id, result.success, metadata, failures, checks, time.monotonic() - started)
+
+
+def _sentence(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return data.user_failure_data.description
+    return data.error.message.strip() if data.error else "a stage failed without a reason"
+
+
+def sync(
+    connections: Annotated[list[str] | None, typer.Argument(help="Connections to sync; all by default.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Pull every record again.")] = False,
+    since: Annotated[str | None, typer.Option(help="Pull what changed since this moment (ISO 8601).")] = None,
+    limit: Annotated[int | None, typer.Option(help="Write at most this many records: a canary.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Run the sync of one or all connections now, in this process, recorded like any other run."""
+    settings = load_settings()
+    for name in connections or []:
+        if name not in settings.connections:
+            raise SettingsError(
+                f"There is no connection {name!r} in the settings; there is {', '.join(settings.connections) or 'none'}."
+            )
+    dagster_home()
+    definitions = build(settings)
+    report: dict[str, Any] = {}
+    failed: list[str] = []
+    with dg.DagsterInstance.get() as instance:
+        for name in connections or list(settings.connections):
+            kind = settings.connections[name].kind
+            ran = run_job(
+                definitions,
+                instance,
+                f"sync_{name}",
+                run_config=run_config_of(name, kind, full=full, since=since, limit=limit),
+                on_step=None if as_json else (lambda step: out.print(f"  {step}")),
+            )
+            failed += [f"{name}: {failure}" for failure in ran.failures]
+            report[name] = {
+                "run": ran.run_id, "success": ran.success, "seconds": round(ran.seconds, 1), "checks": ran.checks,
+                "stages": {
+                    stage: {key: value for key, value in metadata.items() if isinstance(value, int | float | str)}
+                    for stage, metadata in ran.metadata.items()
+                },
+            }  # fmt: skip
+            if not as_json:
+                changes = ran.metadata.get(f"{name}/changes", {}).get("changes", 0)
+                out.print(
+                    f"{name}: {'done' if ran.success else 'failed'} in {ran.seconds:.1f} s, changes: {changes}, run {ran.run_id}"
+                )
+                for check in ran.checks:
+                    out.print(f"  [yellow]check[/] {check}")
+    if as_json:
+        print_json(report)
+    if failed:
+        raise SyncFailed(" ".join(failed))

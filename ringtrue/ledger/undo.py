@@ -1,0 +1,107 @@
+"""Takes a run's changes back: plans `after` -> `before`, and holds what was put back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import orjson
+from sqlalchemy import Connection, text
+
+from ringtrue.fields import OwnFields
+from ringtrue.ledger import dirty
+from ringtrue.ledger.database import fetch, insert_rows, update_rows
+from ringtrue.ledger.journal import Fields, Planned
+
+
+class Undoable(NamedTuple):
+    """What of a run can be taken back, and how many do-not-call flags stay."""
+
+    connection: str
+    planned: list[Planned]
+    flags_kept: int
+
+
+def connections_of(connection: Connection, run: str) -> list[str]:
+    """Connections that a run (its retries included) wrote to. A run may be named by the first characters of its id."""
+    rows = fetch(
+        connection,
+        "SELECT DISTINCT connection FROM changes WHERE root_run LIKE :run || '%' AND state = 'applied' ORDER BY connection",
+        {"run": run},
+    )
+    return [row[0] for row in rows]
+
+
+def undoable(connection: Connection, connection_name: str, run: str, own: dict[str, OwnFields]) -> Undoable:
+    """Plan the way back for a run's applied changes. Do-not-call flags stay: they are retracted or re-consented, never undone."""
+    planned: list[Planned] = []
+    kept = 0
+    for change_id, object_name, record_id, contact_id, fields_text in fetch(
+        connection,
+        "SELECT change_id, object, record_id, contact_id, fields FROM changes WHERE connection = :connection "
+        "AND root_run LIKE :run || '%' AND state = 'applied' AND undoes IS NULL ORDER BY change_id DESC",
+        {"connection": connection_name, "run": run},
+    ):
+        fields: Fields = orjson.loads(fields_text)
+        flag = own[object_name].do_not_call
+        kept += flag in fields
+        back: Fields = {name: [after, before] for name, (before, after) in fields.items() if name != flag}
+        if back:
+            planned.append(
+                Planned(object_name, record_id, contact_id, back, guarded=True, decisions=[], undoes=change_id)
+            )
+    return Undoable(connection_name, planned, kept)
+
+
+def finish(connection: Connection, plan_id: str, run: str, now: int) -> Counter[str]:
+    """Note the changes that were taken back as reverted and hold their fields. Returns undo rows by state."""
+    ends = Counter[str]()
+    reverted: list[tuple[str, int, int]] = []
+    holds: list[tuple[int, str, str | None, int, str]] = []
+    for state, undoes, contact_id, fields_text in fetch(
+        connection, "SELECT state, undoes, contact_id, fields FROM changes WHERE plan_id = :plan", {"plan": plan_id}
+    ):
+        ends[state] += 1
+        if state == "applied":
+            reverted.append(("reverted", now, undoes))
+            fields: Fields = orjson.loads(fields_text)
+            holds += [(contact_id, name, after, now, run) for name, (after, _) in fields.items()]
+    update_rows(connection, "changes", ["state", "changed_at"], ["change_id"], reverted)
+    insert_rows(
+        connection, "holds", ["contact_id", "field", "refused", "since", "run"], holds,
+        on_conflict="(contact_id, field) DO UPDATE SET refused = excluded.refused, since = excluded.since, run = excluded.run",
+    )  # fmt: skip
+    connection.execute(text("UPDATE plans SET state = 'closed' WHERE plan_id = :plan"), {"plan": plan_id})
+    return ends
+
+
+def release(connection: Connection, *, run: str | None = None, record: str | None = None) -> int:
+    """Lift holds: those of one undo run, of one record, or all. Their contacts are planned again. Returns how many were lifted."""
+    conditions = ["1 = 1"]
+    parameters: dict[str, object] = {}
+    if run is not None:
+        conditions.append("h.run LIKE :run || '%'")
+        parameters["run"] = run
+    if record is not None:
+        conditions.append("c.record_id = :record")
+        parameters["record"] = record
+    where = " AND ".join(conditions)
+    held: Sequence[tuple[int, str, str]] = [
+        (row[0], row[1], row[2])
+        for row in fetch(
+            connection,
+            f"SELECT h.contact_id, h.field, c.connection FROM holds AS h JOIN contacts AS c ON c.contact_id = h.contact_id WHERE {where}",
+            parameters,
+        )
+    ]
+    by_connection: dict[str, set[int]] = {}
+    for contact_id, field, name in held:
+        connection.execute(
+            text("DELETE FROM holds WHERE contact_id = :contact AND field = :field"),
+            {"contact": contact_id, "field": field},
+        )
+        by_connection.setdefault(name, set()).add(contact_id)
+    for name, contact_ids in by_connection.items():
+        dirty.mark_contacts(connection, dirty.changes_stage(name), contact_ids)
+    return len(held)
