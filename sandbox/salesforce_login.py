@@ -139,7 +139,7 @@ def _client(authorization: str, form: Mapping[str, str]) -> tuple[str, str]:
 def _refused_assertion(call: Call, assertion: str) -> Response | None:
     public_key = call.org.settings["jwt_public_key"]
     if not public_key:
-        return _oauth_error("invalid_grant", "user hasn't approved this consumer")
+        return _oauth_error("invalid_grant", "invalid assertion")
     try:
         claims = jwt.decode(assertion, RSAKey.import_key(public_key), algorithms=["RS256"]).claims
         expires = float(claims["exp"])  # simple-salesforce sends a string
