@@ -26,7 +26,7 @@ class Fault(NamedTuple):
 def faults(
     quality: pd.Series, reasons: pd.DataFrame, *, language: Language = "en", limit: int = 3, least_share: float = 0.005
 ) -> list[Fault]:
-    """The commonest faults of one source, largest share first.
+    """The commonest faults of one source: what cost numbers before what could be read after all, larger share first.
 
     `quality` is its row of `quality_table`, `reasons` the table of `SourceCounter.reasons`. Numbers that read well but were dead or somebody else's on arrival, and those that must not be
     called, count under their status; the share of the former is that of the numbers checked on arrival.
@@ -42,7 +42,7 @@ def faults(
     counts["do_not_call"] = (int(quality["status_do_not_call"]), int(quality["numbers"]))
     shares = {reason: numbers / total for reason, (numbers, total) in counts.items() if numbers and total}
     found = []
-    for reason in sorted(shares, key=lambda reason: (-shares[reason], reason)):
+    for reason in sorted(shares, key=lambda reason: (_repaired(reason), -shares[reason], reason)):
         if shares[reason] >= least_share:
             words = _words(reason, language)
             found.append(Fault(reason, counts[reason][0], shares[reason], words["what"], words["change"]))
@@ -83,6 +83,11 @@ def complaint(
         )
     parts += [sentence(label, fault, language=language) for fault in found]
     return ("" if language == "zh" else " ").join(parts)
+
+
+def _repaired(reason: str) -> bool:
+    entry = _advice()["reason"].get(reason, {})
+    return bool(entry.get("repaired", False))
 
 
 def _words(reason: str, language: Language) -> dict[str, str]:
