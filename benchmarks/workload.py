@@ -9,7 +9,25 @@ from typing import Final
 import phonenumbers
 from phonenumbers import PhoneNumberFormat
 
-COUNTRIES: Final = ("US",) * 6 + ("GB", "GB", "DE", "DE", "FR", "FR", "IN", "IN", "CN", "BR", "MX", "AU", "IT", "JP", "AR", "BD", "NG")
+COUNTRIES: Final = ("US",) * 6 + (
+    "GB",
+    "GB",
+    "DE",
+    "DE",
+    "FR",
+    "FR",
+    "IN",
+    "IN",
+    "CN",
+    "BR",
+    "MX",
+    "AU",
+    "IT",
+    "JP",
+    "AR",
+    "BD",
+    "NG",
+)
 EXTENSIONS: Final = (" x{}", " ext. {}", " ext {}", "x{}", " #{}", ";ext={}", " extension {}", ", {}")
 REPAIRABLE: Final = (
     "Tel: {i}\t", "mob. {n}", "{n}\u200e", "\u202a{i}\u202c", "{n}_", "{d}.0", "'{n}", "tel {n} (home)", "{n} / {m}", "{i}; {j}",

@@ -49,11 +49,11 @@ def normalize_arrow(raw: Any, region: Any, *, repair: bool = True) -> pa.Table:
     if not repair:
         return pa.Table.from_batches(numbering.read(texts, plans))
     first, parts = 0, []
-    for batch in numbering.read(texts, plans, listed=True):
+    for batch in numbering.read(texts, plans, dialable=True):
         size = len(batch)
         parts.append(mend(batch, texts.slice(first, size), plans[first : first + size]))
         first += size
-    return pa.concat_tables(parts)
+    return pa.Table.from_batches(parts)
 
 
 def _texts(raw: Any) -> pa.Array:

@@ -7,7 +7,7 @@ A reading counts only if phonenumbers calls it valid.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,104 +15,160 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ringtrue import numbering
-from ringtrue.numbering.arrays import Flags, Ints, starts_of, text_parts
-from ringtrue.numbering.names import POSSIBLE, SCHEMA
+from ringtrue.numbering.arrays import Flags, Ints, text_parts
+from ringtrue.numbering.names import SCHEMA
 from ringtrue.numbering.reader import code_of_plan, region_of_plan
 from ringtrue.reasons import REASONS
-from ringtrue.repair_digits import candidates, cut, fillers, numbers_from
+from ringtrue.repair_digits import Numbers, candidates, cut, fillers, numbers_from
 from ringtrue.repair_fields import Pieces, pieces_of
-from ringtrue.repair_text import is_postcode
+from ringtrue.repair_text import is_date, is_postcode
 
 Plans = NDArray[np.int16]
+Codes = NDArray[np.int8]
 
 _CODE: Final = {reason: np.int8(at) for at, reason in enumerate(REASONS)}
-_LISTED: Final = (_CODE["placeholder"], _CODE["fiction_range"])
+_LISTED: Final = np.isin(list(REASONS), ["placeholder", "fiction_range"])
+_SETTLED: Final = np.isin(list(REASONS), ["ok", "empty", "placeholder", "fiction_range"])
+_AS_READ: Final = np.int8(-1)
+"""The reason that came with the reading stands."""
+
 _LONG_EXTENSION: Final = 7
-"""Digits from which on an extension may be a second number."""
+"""Digits from which on an extension may be a second number, and an unreadable piece is worth a row of its own."""
 _SURPLUS: Final = 4
-"""How many digits too many a national number may have before it is taken for a number of another country."""
+"""How many digits too many a national number with a short extension behind it may have."""
+_LONG: Final = 12
+"""Digits from which on a number without a default region is sure to begin with a country code."""
+_LENGTHS: Final = (7, 20)
+"""Digits of a piece, at least and at most, for which other readings are tried."""
+_POSTCODE_BYTES: Final = 12
 
 
 class _Readings:
-    """Everything that was read while repairing; a reading is known by its position."""
+    """Everything read so far; a reading is known by its position. The batch itself comes first."""
 
-    def __init__(self) -> None:
-        self._batches: list[pa.RecordBatch] = []
-        self.size = 0
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self.batches = [batch]
+        self.size = len(batch)
 
-    def read(self, texts: pa.Array, plans: Plans) -> tuple[int, Flags, Flags]:
-        """Read texts; where their readings begin, which are valid, and which are listed: right to read, and no use."""
-        start, batches = self.size, numbering.read(texts, plans, listed=True)
-        self._batches += batches
+    def read(self, texts: pa.Array, plans: Plans) -> tuple[int, Flags, Codes]:
+        """Read texts; where their readings begin, which are valid, and their reasons."""
+        start, batches = self.size, numbering.read(texts, plans, dialable=True)
+        self.batches += batches
         self.size += len(texts)
-        valid = np.concatenate([batch.column("valid").to_numpy(zero_copy_only=False) for batch in batches])
-        reason = np.concatenate([batch.column("reason").indices.to_numpy() for batch in batches])
-        return start, valid, np.isin(reason, _LISTED)
+        valid = [batch.column("valid").to_numpy(zero_copy_only=False) for batch in batches]
+        reason = [batch.column("reason").indices.to_numpy() for batch in batches]
+        return start, np.concatenate(valid), np.concatenate(reason)
 
-    def take(self, places: Ints) -> pa.Table:
-        """Readings in another order."""
-        return pa.Table.from_batches(self._batches, SCHEMA).take(pa.array(places))
+    def column(self, name: str) -> pa.ChunkedArray:
+        return pa.chunked_array([batch.column(name) for batch in self.batches])
 
 
 class _Choice:
-    """For each piece the reading that was chosen, with its reason; nothing chosen yet where `place` is -1."""
+    """For each piece of a field the reading that was chosen."""
 
     def __init__(self, size: int) -> None:
         self.place = np.full(size, -1, np.int64)
-        self.reason = np.zeros(size, np.int8)
+        self.reason = np.full(size, _AS_READ)
         self.sure = np.ones(size, bool)
+        self.found = np.zeros(size, bool)
 
-    def settle(self, rows: Ints, place: Ints, reason: NDArray[np.int8] | np.int8, sure: Flags | bool) -> None:
-        """Choose for rows for which nothing is chosen yet."""
+    def settle(
+        self, rows: Ints, place: Ints, reason: Codes | np.int8, *, sure: Flags | bool = True, found: bool = True
+    ) -> None:
+        """Choose for those of the rows for which nothing is chosen yet."""
         free = self.place[rows] < 0
-        rows, place = rows[free], place[free]
-        self.place[rows] = place
+        rows = rows[free]
+        self.place[rows] = place[free]
         self.reason[rows] = reason[free] if isinstance(reason, np.ndarray) else reason
         self.sure[rows] = sure[free] if isinstance(sure, np.ndarray) else sure
+        self.found[rows] = found
 
     def open(self) -> Ints:
         """The rows for which nothing is chosen."""
         return np.flatnonzero(self.place < 0)
 
 
-def repair(batch: pa.RecordBatch, texts: pa.Array, plans: Plans) -> pa.Table:
-    """A batch read with `listed`, with what a person would read in its invalid rows: more rows where a field holds more numbers."""
-    valid = batch.column("valid").to_numpy(zero_copy_only=False)
+class _Rows(NamedTuple):
+    """New rows: which row of the batch they belong to, which reading they show, and what repairing knows about them."""
+
+    row: Ints
+    place: Ints
+    reason: Codes
+    sure: Flags
+    extension: pa.Array
+
+
+def repair(batch: pa.RecordBatch, texts: pa.Array, plans: Plans) -> pa.RecordBatch:
+    """A batch read with `dialable`, with what a person would read in its invalid rows: more rows where a field holds more numbers."""
     reason = batch.column("reason").indices.to_numpy()
-    rows = np.flatnonzero(~valid & ~np.isin(reason, [_CODE["empty"], *_LISTED]))
-    keep = np.ones(len(valid), bool)
-    keep[rows] = False
-    found = [*_second_numbers(batch, texts, plans)]
+    rows = np.flatnonzero(~_SETTLED[reason])
+    readings = _Readings(batch)
+    new = _second_numbers(readings, texts, plans)
     if len(rows):
-        found.append(_repaired(batch, rows, texts.take(pa.array(rows)), plans[rows]))
-    if not found:
-        return pa.Table.from_batches([batch])
+        new += _repaired(readings, rows, texts.take(pa.array(rows)), plans[rows])
+    return _assemble(readings, rows, new) if new else batch
+
+
+def _assemble(readings: _Readings, replaced: Ints, new: list[_Rows]) -> pa.RecordBatch:
+    """The batch with the replaced rows out and the new ones in their places."""
+    batch = readings.batches[0]
+    keep = np.ones(len(batch), bool)
+    keep[replaced] = False
     kept = np.flatnonzero(keep)
-    keys = np.concatenate([kept, *[table.column("row").to_numpy() for table in found]])
-    order = np.argsort(keys, kind="stable")
-    everything = pa.concat_tables([pa.Table.from_batches([batch]), *found])
-    places = np.concatenate([kept, np.arange(len(valid), len(everything))])[order]
-    first = batch.column("row")[0].as_py()
-    return everything.take(pa.array(places)).set_column(0, SCHEMA.field("row"), pa.array(keys[order] + first))
+    row = np.concatenate([kept, *[rows.row for rows in new]])
+    order = np.argsort(row, kind="stable")
+    place = np.concatenate([kept, *[rows.place for rows in new]])[order]
+    places = pa.array(place)
+    told = np.concatenate([np.full(len(kept), _AS_READ), *[rows.reason for rows in new]])[order]
+    reason = readings.column("reason").take(places).combine_chunks().indices.to_numpy()
+    reason = np.where((told == _AS_READ) | _LISTED[reason], reason, told)
+    extensions = pa.chunked_array([batch.column("extension"), *[rows.extension for rows in new]])
+    extension_place = np.concatenate([kept, np.arange(len(batch), len(extensions))])[order]
+    columns = {
+        "row": pa.array(row[order] + batch.column("row")[0].as_py()),
+        "extension": extensions.take(pa.array(extension_place)).combine_chunks(),
+        "reason": pa.DictionaryArray.from_arrays(
+            pa.array(reason, pa.int8()), batch.column("reason").dictionary, safe=False
+        ),
+        "sure": pa.array(np.concatenate([np.ones(len(kept), bool), *[rows.sure for rows in new]])[order]),
+    }
+    for name in ("e164", "error", "possible", "valid", "type", "region"):
+        columns[name] = readings.column(name).take(places).combine_chunks()
+    return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
-def _repaired(batch: pa.RecordBatch, rows: Ints, texts: pa.Array, plans: Plans) -> pa.Table:
-    """Rows for fields that phonenumbers finds no valid number in; `row` is the place in the batch."""
+def _repaired(readings: _Readings, rows: Ints, texts: pa.Array, plans: Plans) -> list[_Rows]:
+    """Rows for fields in which phonenumbers finds no valid number."""
     pieces = pieces_of(texts)
     homes = plans[pieces.field]
-    readings, choice = _Readings(), _Choice(len(pieces.field))
-    start, valid, listed = readings.read(pieces.text, homes)
-    read = np.flatnonzero(valid | listed)
-    choice.settle(read, start + read, pieces.reason[read], pieces.sure[read])
+    choice = _Choice(len(pieces.field))
+    start, valid, reason = readings.read(pieces.text, homes)
+    read = np.flatnonzero(valid | _LISTED[reason])
+    choice.settle(read, start + read, pieces.reason[read], sure=pieces.sure[read])
+    dates = choice.open()
+    dates = dates[_are_dates(texts, pieces.field[dates])]
+    choice.settle(dates, start + dates, _CODE["is_date"], found=False)
     _read_without_zero(pieces, homes, readings, choice)
-    _read_other_digits(pieces, homes, readings, choice)
-    found, unread = choice.place >= 0, choice.open()
-    choice.settle(unread, start + unread, _CODE["ok"], sure=True)
-    keep = _worth_keeping(pieces, found)
-    answer = _table(pieces, readings, choice, found, keep, rows)
-    answer = _with_reason_of_text(answer, pieces, found[keep], keep, texts, plans)
-    silent = np.flatnonzero(np.bincount(pieces.field[keep], minlength=len(rows)) == 0)
-    return pa.concat_tables([_dialable(answer), _verdicts(batch, rows[silent], pieces.verdict[silent])])
+    _read_other_digits(pieces, homes, readings, choice, start)
+    unread = choice.open()
+    choice.settle(unread, start + unread, _AS_READ, found=False)
+    kept = np.flatnonzero(_worth_keeping(pieces, choice, readings))
+    extension = pieces.extension.take(pa.array(kept))
+    extension = pc.if_else(pc.equal(extension, ""), pa.scalar(None, pa.string()), extension)
+    told = choice.reason[kept]
+    _tell_postcodes(told, np.flatnonzero(~choice.found[kept]), pieces.field[kept], texts, plans)
+    answer = _Rows(rows[pieces.field[kept]], choice.place[kept], told, choice.sure[kept], extension)
+    silent = np.flatnonzero(np.bincount(pieces.field[kept], minlength=len(rows)) == 0)
+    return [answer, _without_number(readings, rows, silent, pieces.verdict[silent], texts, plans)]
+
+
+def _are_dates(texts: pa.Array, fields: Ints) -> Flags:
+    """Fields that are written as a date: three groups of digits with the same mark between them."""
+    like = pc.match_substring_regex(texts.take(pa.array(fields)), r"^\s*\d{1,4}[-/.]\s?\d{1,2}[-/.]\s?\d{2,4}(\s|T|$)")
+    found = like.to_numpy(zero_copy_only=False).copy()
+    at = np.flatnonzero(found)
+    found[at] = [is_date(text) for text in texts.take(pa.array(fields[at])).to_pylist()]
+    return found
 
 
 def _read_without_zero(pieces: Pieces, homes: Plans, readings: _Readings, choice: _Choice) -> None:
@@ -120,130 +176,117 @@ def _read_without_zero(pieces: Pieces, homes: Plans, readings: _Readings, choice
     rows = choice.open()
     rows = rows[pc.not_equal(pieces.without_zero.take(pa.array(rows)), "").to_numpy(zero_copy_only=False)]
     if len(rows):
-        start, valid, listed = readings.read(pieces.without_zero.take(pa.array(rows)), homes[rows])
-        read = np.flatnonzero(valid | listed)
-        choice.settle(rows[read], start + read, _CODE["trunk_zero"], pieces.sure[rows[read]])
+        start, valid, reason = readings.read(pieces.without_zero.take(pa.array(rows)), homes[rows])
+        read = np.flatnonzero(valid | _LISTED[reason])
+        choice.settle(rows[read], start + read, _CODE["trunk_zero"], sure=pieces.sure[rows[read]])
 
 
-def _read_other_digits(pieces: Pieces, homes: Plans, readings: _Readings, choice: _Choice) -> None:
-    """The candidates of `repair_digits`, in their order of preference."""
+def _read_other_digits(pieces: Pieces, homes: Plans, readings: _Readings, choice: _Choice, start: int) -> None:
+    """The candidates of `repair_digits` in their order of preference; a filler gets no mere suggestion."""
     rows = choice.open()
-    if not len(rows):
-        return
     numbers = numbers_from(pieces.text.take(pa.array(rows)))
+    filler = rows[fillers(numbers)]
+    open_ = np.flatnonzero((numbers.count >= _LENGTHS[0]) & (numbers.count <= _LENGTHS[1]))
+    rows, numbers = rows[open_], Numbers(*[column[open_] for column in numbers])
     codes = code_of_plan()[homes[rows]]
-    options = [option for option in candidates(numbers, codes) if len(option.row)]
-    if not options:
-        return
-    texts = pa.concat_arrays([option.text for option in options])
-    start, valid, listed = readings.read(texts, np.concatenate([homes[rows[option.row]] for option in options]))
-    for option, first in zip(options, starts_of(np.array([len(option.row) for option in options]))[:-1].tolist(), strict=True):
-        span = slice(first, first + len(option.row))
-        read = np.flatnonzero(valid[span] | (listed[span] & option.sure))
+    options = candidates(numbers, codes)
+    which = np.concatenate([option.row for option in options])
+    first, valid, told = readings.read(pa.concat_arrays([option.text for option in options]), homes[rows[which]])
+    ends = np.cumsum([len(option.row) for option in options])
+    for option, end in zip(options, ends.tolist(), strict=True):
+        span = slice(end - len(option.row), end)
+        read = np.flatnonzero(valid[span] | (_LISTED[told[span]] & option.sure))
         at = option.row[read]
         reason = np.full(len(read), _CODE[option.reason])
         sure = pieces.sure[rows[at]] & option.sure
         if option.reason == "missing_plus" and len(read):
-            spelled = pieces.first_group[rows[at]] == numbers.code_width[at]
-            reason[(codes[at] > 0) & ~spelled] = _CODE["wrong_region"]
-            surplus = np.zeros(len(read), bool)
-            for by in range(1, _SURPLUS + 1):
-                _, fits, _ = readings.read(cut(numbers, at, by), homes[rows[at]])
-                surplus |= fits
-            sure &= spelled | ((codes[at] > 0) & ~surplus)
-        choice.settle(rows[at], start + first + read, reason, sure)
+            first_group = pieces.first_group[rows[at]]
+            reason[(codes[at] > 0) & (first_group != numbers.code_width[at])] = _CODE["wrong_region"]
+            sure &= _shows_its_country(numbers, at, first_group, codes[at], homes[rows[at]])
+        if not option.sure:
+            choice.settle(filler, start + filler, _CODE["placeholder"], found=False)
+        choice.settle(rows[at], first + span.start + read, reason, sure=sure)
 
 
-def _worth_keeping(pieces: Pieces, found: Flags) -> Flags:
-    """Beside a number that could be read, an unreadable one of seven digits or more; alone, the one with the most digits."""
-    readable = np.zeros(int(pieces.field[-1]) + 1 if len(pieces.field) else 0, bool)
-    readable[pieces.field[found]] = True
-    order = np.lexsort((np.arange(len(found)), -pieces.digits, pieces.field))
-    best = np.zeros(len(found), bool)
+def _shows_its_country(numbers: Numbers, at: Ints, first_group: Ints, home_code: Ints, homes: Plans) -> Flags:
+    """Whether digits without a plus surely begin with their country code.
+
+    They do where the code stands alone as the first group. A code of three digits may be an area code at home with something behind the
+    number, so no shorter part may be a number at home. Digits without any grouping must not be a home number with one digit too many.
+    """
+    fits = np.stack(
+        [
+            numbering.read(cut(numbers, at, by), homes)[0].column("valid").to_numpy(zero_copy_only=False)
+            for by in range(1, _SURPLUS + 1)
+        ]
+    )
+    grouped = (first_group == numbers.code_width[at]) & ((numbers.code_width[at] == 2) | ~fits.any(axis=0))
+    alone = (first_group == numbers.count[at]) & ~fits[0] & ((home_code > 0) | (numbers.count[at] >= _LONG))
+    return grouped | alone
+
+
+def _worth_keeping(pieces: Pieces, choice: _Choice, readings: _Readings) -> Flags:
+    """Beside a number that could be read, an unreadable one of seven digits or more; alone, the one with the most digits; none twice."""
+    fields = np.bincount(pieces.field)
+    if not len(fields) or fields.max() < 2:
+        return np.ones(len(pieces.field), bool)
+    readable = np.bincount(pieces.field, weights=choice.found) > 0
+    order = np.lexsort((-pieces.digits, pieces.field))
+    best = np.zeros(len(order), bool)
     best[order[np.flatnonzero(np.diff(pieces.field[order], prepend=-1))]] = True
-    return found | np.where(readable[pieces.field], pieces.digits >= _LONG_EXTENSION, best)
+    keep = choice.found | np.where(readable[pieces.field], pieces.digits >= _LONG_EXTENSION, best)
+    several = np.flatnonzero(keep & (fields[pieces.field] > 1))
+    numbers = readings.column("e164").take(pa.array(choice.place[several])).combine_chunks()
+    named = np.flatnonzero(numbers.is_valid().to_numpy(zero_copy_only=False))
+    codes = numbers.take(pa.array(named)).dictionary_encode().indices.to_numpy().astype(np.int64)
+    _, first = np.unique(pieces.field[several[named]] * (len(codes) + 1) + codes, return_index=True)
+    keep[np.delete(several[named], first)] = False
+    return keep
 
 
-def _table(pieces: Pieces, readings: _Readings, choice: _Choice, found: Flags, keep: Flags, rows: Ints) -> pa.Table:
-    """The chosen readings with what repairing knows: extension, reason and confidence."""
-    kept = np.flatnonzero(keep)
-    table = readings.take(choice.place[kept])
-    reason = table.column("reason").combine_chunks().indices.to_numpy().copy()
-    mended = found[kept] & ~np.isin(reason, _LISTED)
-    reason[mended] = choice.reason[kept][mended]
-    extension = pieces.extension.take(pa.array(kept))
-    extension = pc.if_else(pc.equal(extension, ""), pa.scalar(None, pa.string()), extension)
-    return _set(table, row=pa.array(rows[pieces.field[kept]]), extension=extension, reason=_reasons(reason), sure=pa.array(choice.sure[kept]))
+def _without_number(
+    readings: _Readings, rows: Ints, silent: Ints, verdict: Codes, texts: pa.Array, plans: Plans
+) -> _Rows:
+    """Fields in which nothing is a number: the reading of nothing, with the verdict on the text."""
+    start, _, _ = readings.read(pa.nulls(1, pa.string()), np.full(1, -1, np.int16))
+    told = verdict.copy()
+    _tell_postcodes(told, np.arange(len(silent)), silent, texts, plans)
+    nothing = pa.nulls(len(silent), pa.string())
+    return _Rows(rows[silent], np.full(len(silent), start), told, np.ones(len(silent), bool), nothing)
 
 
-def _with_reason_of_text(table: pa.Table, pieces: Pieces, found: Flags, keep: Flags, texts: pa.Array, plans: Plans) -> pa.Table:
-    """Digits that make no number may be a filler or a postcode."""
-    unread = np.flatnonzero(~found)
-    if not len(unread):
-        return table
-    kept = np.flatnonzero(keep)[unread]
-    reason = table.column("reason").combine_chunks().indices.to_numpy().copy()
-    reason[unread[fillers(numbers_from(pieces.text.take(pa.array(kept))))]] = _CODE["placeholder"]
-    short = unread[(pieces.digits[kept] <= 9) & (reason[unread] != _CODE["placeholder"])]
-    fields = pieces.field[np.flatnonzero(keep)[short]]
+def _tell_postcodes(told: Codes, at: Ints, fields: Ints, texts: pa.Array, plans: Plans) -> None:
+    """Short fields without a number may be postcodes of the default region's country."""
+    _, places = text_parts(texts)
+    at = at[
+        (np.diff(places)[fields[at]] <= _POSTCODE_BYTES)
+        & (told[at] != _CODE["placeholder"])
+        & (told[at] != _CODE["is_date"])
+    ]
     names = region_of_plan()
-    for at, text, home in zip(short.tolist(), texts.take(pa.array(fields)).to_pylist(), plans[fields].tolist(), strict=True):
+    found = texts.take(pa.array(fields[at])).to_pylist()
+    for place, text, home in zip(at.tolist(), found, plans[fields[at]].tolist(), strict=True):
         if is_postcode(text, names.get(home, "")):
-            reason[at] = _CODE["is_postcode"]
-    return _set(table, reason=_reasons(reason))
+            told[place] = _CODE["is_postcode"]
 
 
-def _verdicts(batch: pa.RecordBatch, rows: Ints, verdict: NDArray[np.int8]) -> pa.Table:
-    """Fields without any number, with the reason."""
-    table = pa.Table.from_batches([batch]).take(pa.array(rows))
-    reason = np.where(verdict > 0, verdict, table.column("reason").combine_chunks().indices.to_numpy()).astype(np.int8)
-    nothing = pa.nulls(len(rows), pa.string())
-    return _set(table, row=pa.array(rows), e164=nothing, extension=nothing, reason=_reasons(reason))
-
-
-def _second_numbers(batch: pa.RecordBatch, texts: pa.Array, plans: Plans) -> list[pa.Table]:
+def _second_numbers(readings: _Readings, texts: pa.Array, plans: Plans) -> list[_Rows]:
     """`A;B` is a number with an extension to phonenumbers; where B is a whole number too, it is kept as a second one."""
+    batch = readings.batches[0]
     extension = batch.column("extension")
     _, places = text_parts(extension)
     rows = np.flatnonzero((np.diff(places) >= _LONG_EXTENSION) & batch.column("valid").to_numpy(zero_copy_only=False))
     if not len(rows):
         return []
     second = extension.take(pa.array(rows))
-    after = pc.binary_join_element_wise(";", second, "").to_pylist()
     raw = texts.take(pa.array(rows)).to_pylist()
-    rows = rows[[text.replace(" ", "").endswith(end) for text, end in zip(raw, after, strict=True)]]
-    if not len(rows):
-        return []
-    table = pa.Table.from_batches(numbering.read(extension.take(pa.array(rows)), plans[rows], listed=True))
-    table = _set(table, row=pa.array(rows), reason=_reasons(np.full(len(rows), _CODE["several_numbers"])))
-    return [table.filter(table.column("valid"))]
-
-
-def _dialable(table: pa.Table) -> pa.Table:
-    """No E.164 where the length is wrong or the area code missing; one row for a number that a field holds twice."""
-    possible = pc.equal(table.column("possible").combine_chunks().indices, POSSIBLE.index("IS_POSSIBLE"))
-    callable_ = pc.or_(table.column("valid").combine_chunks(), pc.fill_null(possible, False))
-    table = _set(table, e164=pc.if_else(callable_, table.column("e164").combine_chunks(), pa.scalar(None, pa.string())))
-    row = table.column("row").to_numpy()
-    repeated = np.flatnonzero(np.diff(row) == 0) + 1
-    if not len(repeated):
-        return table
-    fields = np.isin(row, row[repeated])
-    seen: set[tuple[int, str]] = set()
-    keep = np.ones(len(row), bool)
-    numbers = table.column("e164").take(pa.array(np.flatnonzero(fields))).to_pylist()
-    for at, number in zip(np.flatnonzero(fields).tolist(), numbers, strict=True):
-        if number is not None:
-            keep[at] = (int(row[at]), number) not in seen
-            seen.add((int(row[at]), number))
-    return table.filter(pa.array(keep))
-
-
-def _reasons(codes: NDArray[np.int8]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int8()), pa.array(REASONS, pa.string()), safe=False)
-
-
-def _set(table: pa.Table, **columns: pa.Array) -> pa.Table:
-    for name, column in columns.items():
-        table = table.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), column)
-    return table
+    behind = [f";{end}" in text.replace(" ", "") for text, end in zip(raw, second.to_pylist(), strict=True)]
+    rows, second = rows[behind], second.filter(pa.array(behind))
+    start, valid, _ = readings.read(second, plans[rows])
+    read = np.flatnonzero(valid)
+    told = np.full(len(read), _CODE["several_numbers"])
+    return (
+        [_Rows(rows[read], start + read, told, np.ones(len(read), bool), pa.nulls(len(read), pa.string()))]
+        if len(read)
+        else []
+    )

@@ -15,6 +15,10 @@ WIDTH: Final = 32
 """Columns of a matrix of digits; longer texts hold no single number."""
 
 
+_SHORTEST: Final = 8
+"""Digits of an international number with a calling code of two digits or three, at least; below, a swap proves nothing."""
+
+
 class Numbers(NamedTuple):
     """Texts of `+` and digits as a matrix."""
 
@@ -67,7 +71,12 @@ def candidates(numbers: Numbers, home_code: Ints) -> list[Candidates]:
     )
     idd = (after_idd > 0) & (_at(digits, after_idd) != ord("0"))
     doubled = (width > 0) & _same(digits, np.zeros_like(width), width, width)
-    doubled_idd = (width > 0) & (_at(digits, width) == ord("0")) & (_at(digits, width + 1) == ord("0")) & _same(digits, np.zeros_like(width), width + 2, width)
+    doubled_idd = (
+        (width > 0)
+        & (_at(digits, width) == ord("0"))
+        & (_at(digits, width + 1) == ord("0"))
+        & _same(digits, np.zeros_like(width), width + 2, width)
+    )
     trunk = plus & (width > 0) & (_at(digits, width) == ord("0"))
     national_zero = ~plus & zero[:, 0] & (home_code > 0)
     dense = home_code == 1
@@ -91,10 +100,35 @@ def candidates(numbers: Numbers, home_code: Ints) -> list[Candidates]:
         build("missing_plus", True, ~plus & (width > 0), 0, plus_sign),
         build("trunk_zero", False, national_zero & dense, 1, nothing),
         build("stray_plus", False, plus & (home_code > 0), 0, nothing),
-        build("transposed_country_code", False, (first != second) & (count > 8), 3, plus_sign, second, first, third),
-        build("transposed_country_code", False, (second != third) & (count > 8), 3, plus_sign, first, third, second),
+        *[
+            build(
+                "transposed_country_code",
+                False,
+                _fits(order, plus, home_code) & (count > _SHORTEST),
+                3,
+                plus_sign,
+                *order,
+            )
+            for order in (
+                (second, first, third),
+                (first, third, second),
+                (first, np.where(second == third, first, zero_sign), third),
+                (first, np.where(first == second, third, zero_sign), third),
+            )
+        ],
         build("lost_zero", False, ~plus & ~zero[:, 0] & (home_code > 0), 0, zero_sign),
     ]
+
+
+def _fits(front: tuple[Bytes, ...], plus: Flags, home_code: Ints) -> Flags:
+    """Rows whose first digits in another order are a calling code of two digits or three: that of the default region, without a plus."""
+    value = sum(
+        (column.astype(np.int64) - ord("0")) * weight for column, weight in zip(front, (100, 10, 1), strict=True)
+    )
+    value = np.clip(value, 0, 999)
+    width = _code_widths()[value]
+    code = value // 10 ** (3 - np.maximum(width, 1))
+    return (width > 1) & (plus | (code == home_code))
 
 
 def cut(numbers: Numbers, rows: Ints, by: int = 0) -> pa.Array:
@@ -104,8 +138,8 @@ def cut(numbers: Numbers, rows: Ints, by: int = 0) -> pa.Array:
 
 
 def fillers(numbers: Numbers) -> Flags:
-    """Rows of one digit again and again, or of a run along the keyboard; up to three other digits may stand before seven of these."""
-    digits, count = numbers.digits, numbers.count
+    """Rows of one digit again and again, or of a run along the keyboard; a calling code, or up to three digits, may stand before seven."""
+    digits, count, plus, width = numbers
     columns = np.arange(WIDTH)
     steps = np.zeros(digits.shape, np.uint8)
     steps[:, 1:] = (digits[:, 1:] + np.uint8(10) - digits[:, :-1]) % 10
@@ -113,7 +147,8 @@ def fillers(numbers: Numbers) -> Flags:
     for skip in range(4):
         outside = (columns <= skip) | (columns >= count[:, None])
         for step, least in ((0, 4), (1, 5), (9, 5)):
-            found |= (count - skip >= (7 if skip else least)) & ((steps == step) | outside).all(axis=1)
+            enough = (count - skip >= 7) & (~plus | (width == skip)) if skip else count >= least
+            found |= enough & ((steps == step) | outside).all(axis=1)
     return found
 
 

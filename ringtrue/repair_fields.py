@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ringtrue.numbering.arrays import Flags, Ints, runs, starts_of, strings, text_parts
 from ringtrue.reasons import REASONS
-from ringtrue.repair_text import FIRST, DigitsNeeded, Piece, Plan, plan
+from ringtrue.repair_text import FIRST, POINT, DigitsNeeded, Piece, Plan, plan
 
 _CODE: Final = {reason: at for at, reason in enumerate(REASONS)}
 
@@ -49,7 +49,7 @@ class _Template(NamedTuple):
 
 def pieces_of(texts: pa.Array) -> Pieces:
     """Take fields apart. The texts have no nulls."""
-    shapes = pc.replace_substring_regex(texts, "[0-9]", "0").dictionary_encode()
+    shapes = _shapes(texts).dictionary_encode()
     entry = shapes.indices.to_numpy().astype(np.int64)
     plans = [_shape_plan(shape) for shape in shapes.dictionary.to_pylist()]
     alone = np.flatnonzero(np.array([found is None for found in plans], bool)[entry])
@@ -81,6 +81,17 @@ def pieces_of(texts: pa.Array) -> Pieces:
     )
 
 
+def _shapes(texts: pa.Array) -> pa.Array:
+    """The texts with every ASCII digit written as 0, and the point before a last 0 as POINT."""
+    content, offsets = text_parts(texts)
+    shape = np.where((content >= ord("0")) & (content <= ord("9")), np.uint8(ord("0")), content)
+    shape[shape == ord(POINT)] = ord(" ")
+    ends = offsets[1:][np.diff(offsets) > 1]
+    points = content[ends - 2]
+    shape[ends[(content[ends - 1] == ord("0")) & ((points == ord(".")) | (points == ord(",")))] - 2] = ord(POINT)
+    return strings(shape, offsets)
+
+
 Filler = Callable[[int], pa.Array]
 
 
@@ -89,7 +100,9 @@ def _filler(texts: pa.Array, templates: list[_Template], which: Ints, field: Int
     content, offsets = text_parts(texts)
     is_digit = (content >= ord("0")) & (content <= ord("9"))
     digits = content[is_digit].astype(np.int16)
-    first_digit = np.concatenate(([0], np.cumsum(is_digit)))[offsets[:-1]] if len(content) else np.zeros(len(texts), np.int64)
+    first_digit = (
+        np.concatenate(([0], np.cumsum(is_digit)))[offsets[:-1]] if len(content) else np.zeros(len(texts), np.int64)
+    )
 
     def fill(at: int) -> pa.Array:
         parts = [template.texts[at] for template in templates]

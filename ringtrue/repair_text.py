@@ -18,10 +18,18 @@ from urllib.parse import unquote
 FIRST: Final = 0xE000
 """Digit i of a shape stands as this code point plus i: text operations carry it along like a letter."""
 
+POINT: Final = "\x1a"
+"""Stands for the point of `.0` or `,0` at the end of a shape: what a spreadsheet or a program adds to a whole number."""
+_POINT: Final = "\ue400"
+
 _D: Final = "[0-9\ue000-\ue3ff]"
 _EXTENSION, _OTHER, _WORD, _LABEL = "\x01", "\x02", "\x03", "\x04"
 _LEAST: Final = 5
 """Digits that a number has at least; what is shorter is an extension, a house number, a time."""
+_VANITY: Final = 7
+"""Letters that stand for a whole North American number after its toll-free code; more are there to be read, not dialled."""
+_SHORTEST_WHOLE: Final = 8
+"""Digits before an exponent from which on they can be a whole number."""
 _PAIR, _LONGEST = 14, 17
 """Digits that two numbers have together at least, and that one number has at most."""
 _WHOLE: Final = 6
@@ -49,7 +57,7 @@ class Plan(NamedTuple):
     verdict: str
 
 
-class DigitsNeeded(Exception):  # noqa: N818  # a question back to the caller, not an error
+class DigitsNeeded(Exception):
     """The shape alone does not tell."""
 
 
@@ -81,11 +89,12 @@ def is_postcode(text: str, region: str) -> bool:
 
 @lru_cache(maxsize=1 << 16)
 def plan(field: str, *, exact: bool) -> Plan:
-    """Read a field, or with `exact` false a shape, in which every ASCII digit is written as 0.
+    """Read a field, or with `exact` false a shape, in which every ASCII digit is written as 0 and the point before a last 0 as POINT.
 
     Raises DigitsNeeded for a shape whose digits decide.
     """
     text = re.sub("[\ue000-\uf8ff]", " ", field)
+    text = re.sub(r"[.,](?=0$)" if exact else POINT, _POINT, text)
     if not exact:
         places = iter(range(FIRST, 0xF900))
         text = re.sub("[0-9]", lambda _: chr(next(places)), text)
@@ -101,22 +110,22 @@ def _read(text: str, *, exact: bool) -> Plan:
     if re.search(r"%" + _D, plain):
         _need(exact)
         plain = _plain(unquote(plain))
-    if _looks_like_date(plain):
-        _need(exact)
-        if _is_date(plain):
-            return Plan((), "is_date")
     reason = "odd_characters"
-    whole = re.fullmatch(rf"\s*'?(\+?{_D}{{7,15}})[.,]({_D})\s*", plain)
+    whole = re.fullmatch(rf"\s*'?(\+?{_D}{{7,15}}){_POINT}{_D}\s*", plain)
     if whole:
-        _need(exact)
-        if whole[2] == "0":
-            plain, reason = whole[1], "excel_decimal"
+        plain, reason = whole[1], "excel_decimal"
+    plain = plain.replace(_POINT, ".")
     plain, linked = _unlink(plain)
     reason = "link" if linked else reason
     if re.search(r"[^\s@<>,;]+@[^\s@<>,;]+\.\w+", plain):
         plain = re.sub(r"[^\s@<>,;]+@[^\s@<>,;]+\.\w+", _WORD, plain)
         if not re.search(_D, plain):
             return Plan((), "is_email")
+    vanity = re.search(rf"(?<![\w+])((?:\+?{_D}[\s.-]*)?\(?({_D}{{3}})\)?[\s.-]*)([A-Z][A-Z-]{{5,}}[A-Z])\b", plain)
+    if vanity and len(vanity[3].replace("-", "")) >= _VANITY:
+        _need(exact)
+        if vanity[2].startswith("8"):
+            plain, reason = vanity[1] + _keypad(vanity[3].replace("-", ""))[:_VANITY], "label"
     if (
         re.sub(r"[\s.:()\[\]-]+", "", plain).casefold() in _placeholders()
         or plain.strip().casefold() in _placeholders()
@@ -124,7 +133,7 @@ def _read(text: str, *, exact: bool) -> Plan:
         return Plan((), "placeholder")
     marked, words = _mark_words(plain)
     if not re.search(_D, marked):
-        return Plan((), _nothing(plain, words))
+        return Plan((), _nothing(words))
     if "month" in words and len(re.findall(_D, marked)) <= 8:
         return Plan((), "is_date")
     if reason == "odd_characters" and words:
@@ -160,6 +169,8 @@ def _plain(text: str) -> str:
 
 def _scientific(text: str, *, exact: bool) -> Plan:
     """A spreadsheet's exponent: the number itself if all its digits are there, which is rare."""
+    if len(re.findall(_D, re.split("[eE]", text)[0])) < _SHORTEST_WHOLE:
+        return Plan((), "excel_rounded")
     _need(exact)
     parts = re.fullmatch(r"\s*'?(\d+)(?:[.,](\d+))?[eE]\+?(\d+)\s*", text)
     if parts is None:
@@ -170,23 +181,22 @@ def _scientific(text: str, *, exact: bool) -> Plan:
     return Plan((Piece(whole + decimals[:exponent], "", "excel_decimal", 0, "", ""),), "")
 
 
-def _looks_like_date(text: str) -> bool:
-    return bool(
-        re.fullmatch(rf"\s*{_D}{{1,4}}([-/.])\s?{_D}{{1,2}}\1\s?{_D}{{2,4}}(?:[ T]+{_D}{{1,2}}:{_D}{{2}}.*)?\s*", text)
-    )
+_DATE = re.compile(r"\s*(\d{1,4})([-/.])\s?(\d{1,2})\2\s?(\d{2,4})(?:[ T]+\d{1,2}:\d{2}.*)?\s*", re.ASCII)
 
 
-def _is_date(text: str) -> bool:
-    numbers = [int(part) for part in re.findall(r"\d+", text)[:3]]
+def is_date(text: str) -> bool:
+    """Whether the field is written as a date is, and its digits make one."""
+    found = _DATE.fullmatch(text)
+    if found is None:
+        return False
+    numbers = [int(found[1]), int(found[3]), int(found[4])]
     year_first, year_last = numbers[0] >= 1900, 1900 <= numbers[2] < 2100 or numbers[2] < 100
     day_month = numbers[1:] if year_first else numbers[:2]
-    return (
-        (year_first or year_last)
-        and 1 <= min(day_month)
-        and max(day_month) <= 31
-        and min(day_month) <= 12
-        and numbers[0] < 2100
-    )
+    return (year_first or year_last) and max(day_month) <= 31 and 1 <= min(day_month) <= 12 and numbers[0] < 2100
+
+
+def _keypad(letters: str) -> str:
+    return letters.translate(str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "22233344455566677778889999"))
 
 
 def _unlink(text: str) -> tuple[str, bool]:
@@ -229,7 +239,7 @@ def _joined(word: str) -> str | None:
     return None if kind == "month" else kind
 
 
-def _nothing(plain: str, words: set[str]) -> str:
+def _nothing(words: set[str]) -> str:
     if "unknown" in words or "month" in words:
         return "is_name"
     return "not_a_number" if words else "placeholder"
@@ -249,7 +259,9 @@ def _pieces(marked: str, reason: str) -> tuple[Piece, ...]:
             elif re.fullmatch(rf"\s*\+{_D}{{1,3}}\s*", part):
                 reason = "doubled_country_code"
     if len(found) > 1:
-        found = [one if one.reason == "shortened_second_number" else one._replace(reason="several_numbers") for one in found]
+        found = [
+            one if one.reason == "shortened_second_number" else one._replace(reason="several_numbers") for one in found
+        ]
     return tuple(found)
 
 

@@ -18,7 +18,9 @@ def text_parts(texts: pa.Array) -> tuple[Bytes, Ints]:
     _, offsets, data = texts.buffers()
     kind = np.int64 if pa.types.is_large_string(texts.type) else np.int32
     ends = np.frombuffer(offsets, kind, len(texts) + 1, texts.offset * np.dtype(kind).itemsize).astype(np.int64)
-    content = np.frombuffer(data, np.uint8)[ends[0] : ends[-1]] if data is not None and len(data) else np.empty(0, np.uint8)
+    content = (
+        np.frombuffer(data, np.uint8)[ends[0] : ends[-1]] if data is not None and len(data) else np.empty(0, np.uint8)
+    )
     return content, ends - ends[0]
 
 

@@ -316,7 +316,7 @@ static PyObject *py_read(PyObject *self, PyObject *args)
     Tables t;
     Py_ssize_t left = 0, stride = (count + 7) / 8;
     int ok = tables_from(&t, &tables) && reasons.len >= 16 && codes.len >= 6 * count && e164.len >= 4 * (count + 1) + 21 * count
-        && ext.len >= 4 * (count + 1) && bits.len >= 5 * stride && slow.len >= 4 * count && offsets.len >= (wide ? 8 : 4) * (first + count + 1)
+        && ext.len >= 4 * (count + 1) && bits.len >= 6 * stride && slow.len >= 4 * count && offsets.len >= (wide ? 8 : 4) * (first + count + 1)
         && plans.len >= 2 * count && (!validity.buf || validity.len * 8 >= first + count);
     Py_BEGIN_ALLOW_THREADS
     if (ok) {
@@ -328,7 +328,7 @@ static PyObject *py_read(PyObject *self, PyObject *args)
         uint8_t *number = (uint8_t *)(number_at + count + 1), *extension = (uint8_t *)(ext_at + count + 1), *bit = bits.buf;
         uint8_t *number_start = number, *ext_start = extension, *ext_end = (uint8_t *)ext.buf + ext.len;
         Reading r;
-        memset(bit, 0, 5 * stride);
+        memset(bit, 0, 6 * stride);
         for (Py_ssize_t i = 0; i < count; i++) {
             Py_ssize_t at = first + i;
             int64_t from = wide ? ((const int64_t *)offsets.buf)[at] : ((const int32_t *)offsets.buf)[at];
@@ -347,7 +347,7 @@ static PyObject *py_read(PyObject *self, PyObject *args)
                 possible[i] = (int8_t)r.plan->lengths[r.digits.count];
                 type[i] = (int8_t)kind;
                 reason[i] = (int8_t)reason_of[valid ? 0 : 1 + possible[i]];
-                if (listed && reason_of[13 + listed]) { /* 0, `ok`: the caller wants phonenumbers' answer */
+                if (listed && reason_of[13 + listed]) { /* 0, `ok`: the caller wants phonenumbers' answers as they are */
                     reason[i] = (int8_t)reason_of[13 + listed];
                     valid = 0;
                 }
@@ -357,13 +357,16 @@ static PyObject *py_read(PyObject *self, PyObject *args)
                     region[i] = (int16_t)where;
                     bit[3 * stride + (i >> 3)] |= mask;
                 }
-                *number++ = '+';
-                memcpy(number, r.plan->name, 4);
-                number += r.plan->width;
-                for (int k = 0; k < r.digits.count; k++)
-                    *number++ = r.digits.at[k];
-                for (uint8_t *k = number_start + number_at[i] + 1; k < number; k++)
-                    *k |= '0';
+                if (valid || possible[i] == POSSIBLE || !reason_of[14]) {
+                    bit[5 * stride + (i >> 3)] |= mask;
+                    *number++ = '+';
+                    memcpy(number, r.plan->name, 4);
+                    number += r.plan->width;
+                    for (int k = 0; k < r.digits.count; k++)
+                        *number++ = r.digits.at[k];
+                    for (uint8_t *k = number_start + number_at[i] + 1; k < number; k++)
+                        *k |= '0';
+                }
                 if (r.extension_bytes && ext_end - extension >= r.extension_bytes) {
                     memcpy(extension, r.extension, r.extension_bytes);
                     extension += r.extension_bytes;

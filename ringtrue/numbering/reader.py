@@ -68,25 +68,25 @@ def kernel_status() -> tuple[str, bool]:
     version = phonenumbers.__version__
     if KERNEL:
         return f"Numbers are read by the kernel with tables made from phonenumbers {version}.", True
-    return (
-        f"Numbers are read by phonenumbers {version} itself, row by row: the same answers, some hundred times slower. "
-        "Install a C compiler and reinstall ringtrue to build the kernel.",
-        False,
+    slow = (
+        f"Numbers are read by phonenumbers {version} itself, row by row: the same answers, some hundred times slower."
     )
+    return f"{slow} Install a C compiler and reinstall ringtrue to build the kernel.", False
 
 
 Plans = NDArray[np.int16]
 """For each row which region's rules apply, as the tables number them; -1 where no region is known."""
 
 
-def read(texts: pa.Array, plans: Plans, *, listed: bool = False) -> list[pa.RecordBatch]:
+def read(texts: pa.Array, plans: Plans, *, dialable: bool = False) -> list[pa.RecordBatch]:
     """One row per text, with the columns of SCHEMA, in batches of CHUNK rows.
 
-    With `listed`, placeholders and fiction ranges are invalid, with their reason; everything else is what phonenumbers gives.
+    With `dialable`, placeholders and fiction ranges are invalid, with their reason, and E.164 is null unless the number is valid or of a
+    possible length; else everything is what phonenumbers gives.
     """
     read_batch = _read_batch if KERNEL else _read_slowly
     starts = range(0, max(len(texts), 1), CHUNK)
-    return [read_batch(texts.slice(first, CHUNK), plans[first : first + CHUNK], first, listed) for first in starts]
+    return [read_batch(texts.slice(first, CHUNK), plans[first : first + CHUNK], first, dialable) for first in starts]
 
 
 def plans_of(regions: pa.Array | str | None, rows: int) -> Plans:
@@ -94,7 +94,9 @@ def plans_of(regions: pa.Array | str | None, rows: int) -> Plans:
     if regions is None or isinstance(regions, str):
         return np.full(rows, _plan(regions), np.int16)
     if len(regions) != rows:
-        raise ValueError(f"There are {len(regions)} regions for {rows} numbers. Give one region for all, or one for each.")
+        raise ValueError(
+            f"There are {len(regions)} regions for {rows} numbers. Give one region for all, or one for each."
+        )
     if pa.types.is_dictionary(regions.type):
         words = np.append(plans_of(regions.dictionary, len(regions.dictionary)), np.int16(-1))
         indices = regions.indices
@@ -125,7 +127,7 @@ def _plan(region: str | None) -> int:
     return REGIONS.index(code) if code in phonenumbers.SUPPORTED_REGIONS else -1
 
 
-def _read_batch(texts: pa.Array, plans: Plans, first: int, listed: bool) -> pa.RecordBatch:
+def _read_batch(texts: pa.Array, plans: Plans, first: int, dialable: bool) -> pa.RecordBatch:
     count, stride = len(texts), -(-len(texts) // 8)
     validity, offsets, data = texts.buffers()
     wide = pa.types.is_large_string(texts.type)
@@ -138,7 +140,7 @@ def _read_batch(texts: pa.Array, plans: Plans, first: int, listed: bool) -> pa.R
     codes = pa.allocate_buffer(6 * count)
     numbers = pa.allocate_buffer(4 * (count + 1) + 21 * count)
     extensions = pa.allocate_buffer(4 * (count + 1) + text_bytes)
-    bits = pa.allocate_buffer(5 * stride)
+    bits = pa.allocate_buffer(6 * stride)
     slow = np.empty(count, np.int32)
     left = _kernel.read(
         _tables(),
@@ -153,10 +155,10 @@ def _read_batch(texts: pa.Array, plans: Plans, first: int, listed: bool) -> pa.R
         numbers,
         extensions,
         bits,
-        _LISTED if listed else _PLAIN,
+        _LISTED if dialable else _PLAIN,
         slow,
     )
-    parsed, extended, valid, located, failed = (bits.slice(at * stride, stride) for at in range(5))
+    parsed, extended, valid, located, failed, numbered = (bits.slice(at * stride, stride) for at in range(6))
 
     def strings(buffer: pa.Buffer, known: pa.Buffer) -> pa.Array:
         return pa.StringArray.from_buffers(
@@ -171,7 +173,7 @@ def _read_batch(texts: pa.Array, plans: Plans, first: int, listed: bool) -> pa.R
     batch = pa.RecordBatch.from_arrays(
         [
             _rows(first, count),
-            strings(numbers, parsed),
+            strings(numbers, numbered),
             strings(extensions, extended),
             words("error", 0, failed),
             words("possible", 1, parsed),
@@ -185,20 +187,20 @@ def _read_batch(texts: pa.Array, plans: Plans, first: int, listed: bool) -> pa.R
     )
     COUNTS.rows += count
     COUNTS.slow += left
-    return _with_slow_rows(batch, texts, plans, slow[:left], first, listed) if left else batch
+    return _with_slow_rows(batch, texts, plans, slow[:left], first, dialable) if left else batch
 
 
 def _with_slow_rows(
-    batch: pa.RecordBatch, texts: pa.Array, plans: Plans, slow: np.ndarray, first: int, listed: bool
+    batch: pa.RecordBatch, texts: pa.Array, plans: Plans, slow: np.ndarray, first: int, dialable: bool
 ) -> pa.RecordBatch:
-    read_slowly = _read_slowly(texts.take(pa.array(slow)), plans[slow], first, listed)
+    read_slowly = _read_slowly(texts.take(pa.array(slow)), plans[slow], first, dialable)
     order = np.arange(len(batch))
     order[slow] = len(batch) + np.arange(len(slow))
     both = pa.Table.from_batches([batch, read_slowly]).take(pa.array(order)).combine_chunks().to_batches()[0]
     return both.set_column(0, SCHEMA.field("row"), batch.column("row"))
 
 
-def _read_slowly(texts: pa.Array, plans: Plans, first: int, listed: bool) -> pa.RecordBatch:
+def _read_slowly(texts: pa.Array, plans: Plans, first: int, dialable: bool) -> pa.RecordBatch:
     raw = texts.to_pylist()
     names = region_of_plan()
     codes = [names.get(plan) for plan in plans.tolist()]
@@ -217,14 +219,14 @@ def _read_slowly(texts: pa.Array, plans: Plans, first: int, listed: bool) -> pa.
     return pa.RecordBatch.from_arrays(
         [
             _rows(first, len(rows)),
-            pa.array([row.e164 for row in rows], pa.string()),
+            pa.array([_e164(row, dialable) for row in rows], pa.string()),
             pa.array([row.extension for row in rows], pa.string()),
             words("error", [row.error for row in rows]),
             words("possible", [row.possible for row in rows]),
-            pa.array([row.valid and not (listed and row.listed) for row in rows], pa.bool_()),
+            pa.array([row.valid and not (dialable and row.listed) for row in rows], pa.bool_()),
             words("type", [row.type for row in rows]),
             words("region", [row.region for row in rows]),
-            words("reason", [_reason(text, row, listed) for text, row in zip(raw, rows, strict=True)]),
+            words("reason", [_reason(text, row, dialable) for text, row in zip(raw, rows, strict=True)]),
             _true(len(rows)),
         ],
         schema=SCHEMA,
@@ -247,8 +249,8 @@ def code_of_plan() -> np.ndarray:
     return codes
 
 
-def _reason(text: str | None, reading: oracle.Reading, listed: bool) -> str:
-    if listed and reading.listed:
+def _reason(text: str | None, reading: oracle.Reading, dialable: bool) -> str:
+    if dialable and reading.listed:
         return reading.listed
     if reading.valid:
         return "ok"
@@ -257,6 +259,11 @@ def _reason(text: str | None, reading: oracle.Reading, listed: bool) -> str:
     if reading.error == "NOT_A_NUMBER" and not any(map(_visible, text or "")):
         return "empty"
     return "no_country" if reading.homeless else _OF_ERROR[ERRORS.index(str(reading.error))]
+
+
+def _e164(reading: oracle.Reading, dialable: bool) -> str | None:
+    usable = reading.possible == "IS_POSSIBLE" or (reading.valid and not reading.listed)
+    return reading.e164 if usable or not dialable else None
 
 
 def _visible(char: str) -> bool:

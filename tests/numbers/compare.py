@@ -15,8 +15,12 @@ def mismatches(cases: Iterable[Case]) -> list[str]:
     rows = list(cases)
     texts = [text for text, _ in rows]
     regions = [region for _, region in rows]
-    table = pa.Table.from_batches(read(pa.array(texts, pa.large_string()), plans_of(pa.array(regions, pa.string()), len(rows))))
-    columns = [table.column(name).to_pylist() for name in ("e164", "extension", "error", "possible", "valid", "type", "region")]
+    table = pa.Table.from_batches(
+        read(pa.array(texts, pa.large_string()), plans_of(pa.array(regions, pa.string()), len(rows)))
+    )
+    columns = [
+        table.column(name).to_pylist() for name in ("e164", "extension", "error", "possible", "valid", "type", "region")
+    ]
     wrong = []
     for text, region, ours in zip(texts, regions, zip(*columns, strict=True), strict=True):
         theirs = oracle.read_one(text, region)[:7]

@@ -19,8 +19,39 @@ Case = tuple[str, str | None]
 
 SUPPORTED: Final = sorted(phonenumbers.SUPPORTED_REGIONS)
 LABELS: Final = (
-    *(" ext ", " ext. ", "x", " X ", "#", "~", ";ext=", " extn: ", "extension", "extensión ", "extensio\u0301n", " доб. ", " anexo "),
-    *(",", ",,", ";", " int ", "ｉｎｔ", "ｅｘｔ", "ｘ", "＃", " - ", "/x", " / x", "\\ x", "xt", " ext:", ", ext.\t", "# "),
+    *(
+        " ext ",
+        " ext. ",
+        "x",
+        " X ",
+        "#",
+        "~",
+        ";ext=",
+        " extn: ",
+        "extension",
+        "extensión ",
+        "extensio\u0301n",
+        " доб. ",
+        " anexo ",
+    ),
+    *(
+        ",",
+        ",,",
+        ";",
+        " int ",
+        "ｉｎｔ",
+        "ｅｘｔ",
+        "ｘ",
+        "＃",
+        " - ",
+        "/x",
+        " / x",
+        "\\ x",
+        "xt",
+        " ext:",
+        ", ext.\t",
+        "# ",
+    ),
 )
 MARKS: Final = (
     *"+-./()[]*~#;:,_ xX'\"!|&=@\t\n\r\0",
@@ -28,7 +59,19 @@ MARKS: Final = (
 )
 LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZſKıİßéøжΩ文"
 DIGITS: Final = "0123456789" * 4 + "０１２３４５６７８９" + "٠١٢٣٤٥٦٧٨٩" + "۰۱۲۳۴۵۶۷۸۹" + "०१२" + "𝟎𝟏𝟐" + "²³①"
-WORDS: Final = ("Tel: ", "phone ", "tel:", ";phone-context=+44", ";phone-context=a.com", ";isub=12", "FLOWERS", " or ", "ask for Ann", "E+11", ".0")
+WORDS: Final = (
+    "Tel: ",
+    "phone ",
+    "tel:",
+    ";phone-context=+44",
+    ";phone-context=a.com",
+    ";isub=12",
+    "FLOWERS",
+    " or ",
+    "ask for Ann",
+    "E+11",
+    ".0",
+)
 
 
 @cache
@@ -72,7 +115,11 @@ def _endings() -> list[str | None]:
         if labels[state] >> 1 & 15 != UNKNOWN_TYPE or labels[state] & 1:
             found[state] = ""
         else:
-            ways = [f"{digit}{found[child]}" for digit, child in enumerate(row) if child < state and found[child] is not None]
+            ways = [
+                f"{digit}{found[child]}"
+                for digit, child in enumerate(row)
+                if child < state and found[child] is not None
+            ]
             found[state] = min(ways, key=len, default=None)
     return found
 
@@ -118,7 +165,9 @@ def examples() -> tuple[phonenumbers.PhoneNumber, ...]:
     """An example number of every region and type."""
     kinds = [kind for kind in PhoneNumberType.values() if kind != PhoneNumberType.UNKNOWN]
     found = [phonenumbers.example_number_for_type(region, kind) for region in SUPPORTED for kind in kinds]
-    found += [phonenumbers.example_number_for_non_geo_entity(code) for code in phonenumbers.COUNTRY_CODES_FOR_NON_GEO_REGIONS]
+    found += [
+        phonenumbers.example_number_for_non_geo_entity(code) for code in phonenumbers.COUNTRY_CODES_FOR_NON_GEO_REGIONS
+    ]
     return tuple(number for number in found if number is not None)
 
 
@@ -185,7 +234,11 @@ def _mutate(chance: random.Random, text: str) -> str:
         elif at < len(chars):
             chars[at] = chance.choice("0123456789") if act < 0.8 else chance.choice((*DIGITS, *MARKS, *LETTERS))
     if chance.random() < 0.3:
-        chars += [chance.choice(LABELS), *chance.choices(DIGITS, k=chance.randint(0, 21)), chance.choice(("", "", "#", " ", "\n"))]
+        chars += [
+            chance.choice(LABELS),
+            *chance.choices(DIGITS, k=chance.randint(0, 21)),
+            chance.choice(("", "", "#", " ", "\n")),
+        ]
     if chance.random() < 0.1:
         chars.insert(0, chance.choice(WORDS))
     return "".join(chars)
