@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import IO
@@ -40,6 +41,8 @@ class Downloaded:
                     chunk = chunk.replace(b"\0", b"")
                 self.file.write(chunk)
             self.file.seek(0)
+            if self.file.read(len(BOM_UTF8)) != BOM_UTF8:
+                self.file.seek(0)
         except requests.RequestException as exc:
             self.close()
             raise HalfPage(str(translate_transport_error(exc))) from exc
@@ -86,13 +89,12 @@ def batches(page: Downloaded, columns: Sequence[str], size: int) -> Iterator[lis
 
 def _order(first: list[str], columns: Sequence[str]) -> list[int] | None:
     """Where each wanted column stands in a header row; None when the row is no header but data."""
-    names = [name.lstrip("\ufeff") for name in first]
-    if columns[0] not in names:
+    if columns[0] not in first:
         return None
-    missing = [name for name in columns if name not in names]
-    if missing or len(names) != len(columns):
+    missing = [name for name in columns if name not in first]
+    if missing or len(first) != len(columns):
         raise SchemaChanged(f"Bulk results came with other columns than asked for: {', '.join(missing) or 'too many'}.")
-    return [names.index(name) for name in columns]
+    return [first.index(name) for name in columns]
 
 
 def _whole(chunk: list[list[str]], width: int) -> list[list[str]]:
@@ -114,7 +116,7 @@ def picked(page: Downloaded, columns: Sequence[str], size: int) -> Iterator[list
     text = io.TextIOWrapper(page.file, encoding="utf-8", newline="")
     try:
         reader = csv.reader(text)
-        header = [name.lstrip("\ufeff") for name in next(reader, [])]
+        header = next(reader, [])
         if not header:
             return
         missing = [name for name in columns if name not in header]

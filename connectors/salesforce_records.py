@@ -178,7 +178,11 @@ def time_text(text: str) -> str:
         return text
     if text.endswith(("+0000", "+00:00")):
         return text[: text.rindex("+")] + "Z"
-    return datetime.fromisoformat(text).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise SchemaChanged("Salesforce wrote a date-time in a form we do not know.") from exc
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def number_text(text: str) -> str:
