@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -13,8 +13,8 @@ import httpx
 import orjson
 
 from connectors.http import RetryPolicy, error_for_status, mask_body, mask_url, retrying
-from ringtrue.errors import CredentialRefused, FileUnreadable, StopRun
-from ringtrue.openlineage import Event
+from ringtrue.errors import CredentialRefused, FileUnreadable, SettingsError, StopRun
+from ringtrue.openlineage import Emitter, Event, OpenLineageSettings
 
 COLLECTOR_PATH = "/api/v1/lineage"
 
@@ -96,3 +96,16 @@ class FileEmitter:
             raise FileUnreadable(
                 f"OpenLineage events cannot be written to {self._path.name} ({exc.strerror}). Check its folder and the space left."
             ) from exc
+
+
+def emitters(settings: OpenLineageSettings, environment: Mapping[str, str] = os.environ) -> list[Emitter]:
+    """Where the settings send events; none when nothing is named. Raises SettingsError when the key's variable is not set."""
+    found: list[Emitter] = []
+    if settings.file:
+        found.append(FileEmitter(Path(settings.file)))
+    if settings.url:
+        name = settings.api_key_variable
+        if name and not environment.get(name):
+            raise SettingsError(f"[openlineage] names the variable {name}, which is not set. Set it or take it out.")
+        found.append(HttpEmitter(settings.url, api_key=environment[name] if name else None))
+    return found

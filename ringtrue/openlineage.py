@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, Literal, Protocol
 from uuid import UUID, uuid5
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from ringtrue.masking import mask_text
 
 EventType = Literal["START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER"]
@@ -33,6 +35,21 @@ FACETS: Final[dict[str, str]] = {
 }
 """Version and name of each facet's schema."""
 _STEPS: Final = UUID("5a0a3f5c-3a36-5c2e-9c9c-6b1a4d1f2e77")
+
+
+class OpenLineageSettings(BaseModel):
+    """`[openlineage]`: off unless a collector's address or a file is named."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str | None = None
+    """A collector's address; `/api/v1/lineage` is added where it has no path."""
+    api_key_variable: str | None = None
+    """Environment variable with the collector's key."""
+    file: str | None = None
+    """A file to append events to, one JSON object a line."""
+    deployment: str = Field(default="default", pattern=r"^[A-Za-z0-9._-]{1,60}$")
+    """Names this installation among those that report to the same collector."""
 
 
 class Emitter(Protocol):

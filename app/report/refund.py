@@ -52,7 +52,7 @@ def refund_pack(
                 "checked_on": f"{checked:%Y-%m-%d}",
                 "days_between": f"{(checked - created) / pd.Timedelta(days=1):.1f}",
                 "finding": str(values["first_status"]).replace("_", " "),
-                "reason": str(values["reason"]).replace("_", " "),
+                "reason": "" if values["reason"] == "ok" else str(values["reason"]).replace("_", " "),
                 "evidence": str(values["evidence"]),
             }
         )

@@ -14,9 +14,9 @@ import jsonschema
 import pytest
 
 from connectors.http import RetryPolicy
-from connectors.openlineage import FileEmitter, HttpEmitter
-from ringtrue.errors import CredentialRefused, FileUnreadable, RetryLater, StopRun
-from ringtrue.openlineage import Column, Dataset, Metrics, dataset_event, run_event, step_run_id
+from connectors.openlineage import FileEmitter, HttpEmitter, emitters
+from ringtrue.errors import CredentialRefused, FileUnreadable, RetryLater, SettingsError, StopRun
+from ringtrue.openlineage import Column, Dataset, Metrics, OpenLineageSettings, dataset_event, run_event, step_run_id
 
 NOW = datetime(2026, 7, 6, 9, 30, tzinfo=UTC)
 RUN = "0e7b9a52-6d0c-4a58-9e6c-8f0f6d6f2b11"
@@ -155,3 +155,14 @@ def test_what_a_collector_refuses_is_an_error(collector: str, answers: list[int]
 def test_an_address_that_is_none_is_refused() -> None:
     with pytest.raises(StopRun, match="http"):
         HttpEmitter("file:///events")
+
+
+def test_nothing_is_sent_unless_switched_on(tmp_path: Path) -> None:
+    assert emitters(OpenLineageSettings(), {}) == []
+    on = OpenLineageSettings(url="https://lineage.example", api_key_variable="KEY", file=str(tmp_path / "events.jsonl"))
+    file, collector = emitters(on, {"KEY": "k"})
+    assert isinstance(file, FileEmitter)
+    assert isinstance(collector, HttpEmitter)
+    collector.close()
+    with pytest.raises(SettingsError, match="KEY"):
+        emitters(on, {})

@@ -213,7 +213,7 @@ def refund_rows() -> pd.DataFrame:
     day = pd.Timedelta(days=1)
     rows = [
         ("fair", "salesforce:1", "=HYPERLINK(1)", "+12025550123", 2, "disconnected", None, "called, no subscriber"),
-        ("fair", "salesforce:2", " +1 202 555 0124", "+12025550124", 3, "wrong_person", None, '@SUM(1)\n"x"'),
+        ("fair", "salesforce:2", " +1 202 555 0124", "+12025550124", 3, "wrong_person", "ok", '@SUM(1)\n"x"'),
         ("fair", "salesforce:3", "4.93316E+12", None, 1, "invalid", "excel_rounded", None),
         ("fair", "salesforce:4", "+12025550125", "+12025550125", 1, "active", None, None),
         ("fair", "salesforce:5", "+12025550126", "+12025550126", 30, "disconnected", None, None),
@@ -245,7 +245,7 @@ def test_the_refund_pack_lists_what_was_bad_on_arrival_with_dates_and_evidence()
     assert lines[0]["delivered_on"] == "2026-01-05"
     assert lines[0]["checked_on"] == "2026-01-07"
     assert lines[0]["evidence"] == "called, no subscriber"
-    assert lines[2]["reason"] == "excel rounded"
+    assert [line["reason"] for line in lines] == ["", "", "excel rounded"]
     assert "3</strong> of 5 numbers" in page
 
 
