@@ -147,6 +147,13 @@ class RecordStore:
         ).fetchone()
         return _record(row) if row else None
 
+    def require(self, object_name: str, record_id: str) -> Record:
+        """The record, deleted or not. Raises KeyError if the id never existed."""
+        record = self.get(object_name, record_id)
+        if record is None:
+            raise KeyError(record_id)
+        return record
+
     def get_many(self, object_name: str, record_ids: Sequence[str]) -> dict[str, Record]:
         """Records by id, deleted ones included; ids that never existed are missing."""
         found: dict[str, Record] = {}
@@ -315,6 +322,10 @@ class RecordStore:
         """Rows of a statement of the caller's own, for what the methods above do not cover."""
         yield from self._db.execute(sql, params)
 
+    def select_all(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a statement of the caller's own at once; also for statements that return none."""
+        return self._db.execute(sql, params).fetchall()
+
     def history_of(self, object_name: str, record_id: str, fields: Iterable[str] | None = None) -> list[Edit]:
         """Every change of a record's fields, oldest first. A field never changed since it was loaded has none."""
         wanted = None if fields is None else set(fields)
@@ -360,6 +371,11 @@ class RecordStore:
             (from_object, from_id, to_object, after, limit),
         )
         return [(to_id, at) for to_id, at in rows]
+
+    def linked_among(self, from_object: str, from_id: str, to_object: str, ids: Sequence[str]) -> set[str]:
+        """Which of some ids are associated with one record."""
+        sql = "SELECT 1 FROM links WHERE from_object = ? AND from_id = ? AND to_object = ? AND to_id = ?"
+        return {one for one in ids if self._db.execute(sql, (from_object, from_id, to_object, one)).fetchone()}
 
     def count_linked(self, from_object: str, from_id: str, to_object: str) -> int:
         """How many records of an object are associated with one."""
