@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -37,6 +39,7 @@ Clock = Callable[[], float]
 Judge = Callable[[httpx.Response], RingTrueError | None]
 
 _LONGEST_WAIT_SECONDS = 60.0
+_LANE_WIDTH = 2
 
 
 class _MaskedAddresses(logging.Filter):
@@ -108,8 +111,16 @@ def _worth_repeating(error: BaseException) -> bool:
     return (error.retry_after_seconds or 0) <= _LONGEST_WAIT_SECONDS
 
 
+@dataclass
+class _Lane:
+    """A few connections. httpx looks through all connections of a client for each request, so one client with a hundred is slow."""
+
+    client: httpx.AsyncClient
+    busy: int = 0
+
+
 class LookupClient:
-    """An `httpx.AsyncClient` for one service, with its pace and its retries.
+    """httpx for one service, with its pace and its retries.
 
     `attempts` counts the first try. `sleep` and `clock` are for tests in which waiting is part of the behaviour.
     """
@@ -128,19 +139,27 @@ class LookupClient:
     ) -> None:
         logging.getLogger("httpx").addFilter(_MASK)
         self.service = service
+        self._base_url = base_url.rstrip("/")
         self._attempts, self._sleep = attempts, sleep
         self.pace = Pace(limits.rate_per_second, clock=clock, sleep=sleep, burst=limits.rate_per_second / 10)
-        self._client = httpx.AsyncClient(
-            base_url=base_url.rstrip("/"),
-            headers=headers,
-            auth=auth,
-            timeout=httpx.Timeout(limits.timeout_seconds, connect=5.0, pool=None),
-            limits=httpx.Limits(
-                max_connections=limits.concurrency, max_keepalive_connections=limits.concurrency, keepalive_expiry=4.0
-            ),
-            follow_redirects=False,
-            trust_env=urlsplit(base_url).hostname not in ("127.0.0.1", "localhost"),
-        )
+        local = urlsplit(base_url).hostname in ("127.0.0.1", "localhost")
+        trust = ssl.create_default_context() if base_url.startswith("https") else False
+        self._lanes = [
+            _Lane(
+                httpx.AsyncClient(
+                    headers=headers,
+                    auth=auth,
+                    timeout=httpx.Timeout(limits.timeout_seconds, connect=5.0, pool=None),
+                    limits=httpx.Limits(
+                        max_connections=_LANE_WIDTH, max_keepalive_connections=_LANE_WIDTH, keepalive_expiry=4.0
+                    ),
+                    verify=trust,
+                    follow_redirects=False,
+                    trust_env=not local,
+                )
+            )
+            for _ in range(-(-limits.concurrency // _LANE_WIDTH))
+        ]
 
     async def __aenter__(self) -> Self:
         return self
@@ -152,7 +171,8 @@ class LookupClient:
 
     async def close(self) -> None:
         """Give back the connections."""
-        await self._client.aclose()
+        for lane in self._lanes:
+            await lane.client.aclose()
 
     async def send(
         self,
@@ -185,13 +205,17 @@ class LookupClient:
         self, method: str, path: str, judge: Judge | None, inspect: Judge | None, request: dict[str, Any]
     ) -> httpx.Response:
         await self.pace.take()
+        lane = min(self._lanes, key=lambda each: each.busy)
+        lane.busy += 1
         try:
-            response = await self._client.request(method, path, **request)
+            response = await lane.client.request(method, self._base_url + path, **request)
         except httpx.HTTPError as exc:
             error = translate_transport_error(exc)
             if error is None:
                 raise
             raise error from exc
+        finally:
+            lane.busy -= 1
         if response.is_success:
             refusal = inspect(response) if inspect else None
             if refusal is None:
