@@ -231,7 +231,7 @@ class SalesforceSession(requests.Session):
     def query(self, soql: str, *, deleted_too: bool = True) -> dict[str, Any]:
         """The first page of a query, up to 2,000 records."""
         path = "queryAll/" if deleted_too else "query/"
-        return _page_of(self.json("GET", path, params={"q": soql}, headers={"Sforce-Query-Options": "batchSize=2000"}))
+        return _page_of(self.json("GET", path, params={"q": soql}))
 
     def next_page(self, page: dict[str, Any]) -> dict[str, Any]:
         """The page after a page that is not the last."""
