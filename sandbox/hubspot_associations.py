@@ -7,10 +7,9 @@ from typing import Any
 from sandbox.hubspot_errors import invalid, not_found
 from sandbox.hubspot_http import Answer, Call, Rule, rule
 from sandbox.hubspot_objects import READ, WRITE
-from sandbox.hubspot_portal import OBJECT_TYPES, Portal
+from sandbox.hubspot_portal import ASSOCIATION_TYPES, OBJECT_TYPES, Portal
 from sandbox.hubspot_view import next_page
 
-TYPE_IDS = {("calls", "contacts"): (194, "call_to_contact"), ("contacts", "calls"): (193, "contact_to_call")}
 _MOST_INPUTS = 1000
 
 
@@ -73,7 +72,8 @@ class Associations:
         pairs = [(str(item["from"]["id"]), str(item["to"]["id"])) for item in self._inputs(call)]
         self._store.link_many(start, target, pairs, self._portal.now_ms())
         results = [
-            {"from": {"id": one}, "to": {"id": other}, "type": TYPE_IDS[start, target][1]} for one, other in pairs
+            {"from": {"id": one}, "to": {"id": other}, "type": ASSOCIATION_TYPES[start, target][1]}
+            for one, other in pairs
         ]
         return Answer(201, {"status": "COMPLETE", "results": results})
 
@@ -104,7 +104,7 @@ class Associations:
 
     def types(self, call: Call) -> Answer:
         """The association types of a pair of objects."""
-        number, name = TYPE_IDS[_pair(*call.place.parts[:2])]
+        number, name = ASSOCIATION_TYPES[_pair(*call.place.parts[:2])]
         return Answer(
             value={
                 "results": [
@@ -118,12 +118,12 @@ class Associations:
         if self._store.get(start, from_id) is None or self._store.get(target, to_id) is None:
             raise not_found()
         self._store.link_many(start, target, [(from_id, to_id)], self._portal.now_ms())
-        number = TYPE_IDS[start, target][0]
+        number = ASSOCIATION_TYPES[start, target][0]
         value = {"fromObjectId": from_id, "toObjectId": to_id, "labels": [], "associationTypeId": number}
         return Answer(201, value)
 
     def _shown(self, call: Call, start: str, target: str, record_id: str) -> dict[str, Any]:
-        number, name = TYPE_IDS[start, target]
+        number, name = ASSOCIATION_TYPES[start, target]
         if call.place.version == "v3":
             return {"id": record_id, "type": name}
         kind = {"category": "HUBSPOT_DEFINED", "typeId": number, "label": None}
@@ -138,7 +138,7 @@ class Associations:
 
 def _pair(from_name: str, to_name: str) -> tuple[str, str]:
     start, target = OBJECT_TYPES.get(from_name.lower()), OBJECT_TYPES.get(to_name.lower())
-    if start is None or target is None or (start, target) not in TYPE_IDS:
+    if start is None or target is None or (start, target) not in ASSOCIATION_TYPES:
         raise not_found(f"There is no association between {from_name} and {to_name}.")
     return start, target
 

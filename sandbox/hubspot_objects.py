@@ -47,7 +47,7 @@ class Objects:
         name = object_of(call)
         history = call.names("propertiesWithHistory")
         limit = call.limit(10, 50 if history else 100)
-        view = View(self._portal, name, call.names("properties"), history)
+        view = View(self._portal, name, call.names("properties"), history, call.names("associations"))
         records = self._store.page_by_id(
             name, call.text("after"), limit + 1, deleted=call.flag("archived"), inclusive=True
         )
@@ -60,7 +60,13 @@ class Objects:
         """One record by id, e-mail or another unique property; a merged-away id shows the survivor."""
         name = object_of(call)
         record = self._one(name, call.place.parts[1], call.text("idProperty"), archived=call.flag("archived"))
-        view = View(self._portal, name, call.names("properties"), call.names("propertiesWithHistory"))
+        view = View(
+            self._portal,
+            name,
+            call.names("properties"),
+            call.names("propertiesWithHistory"),
+            call.names("associations"),
+        )
         return Answer(value=view.show(record))
 
     def create(self, call: Call) -> Answer:

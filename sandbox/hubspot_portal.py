@@ -22,6 +22,7 @@ OBJECT_TYPES = {
     "call": "calls",
     "0-48": "calls",
 }
+ASSOCIATION_TYPES = {("calls", "contacts"): (194, "call_to_contact"), ("contacts", "calls"): (193, "contact_to_call")}
 FIRST_NEW_ID = {"contacts": 900_000_000_001, "calls": 910_000_000_001}
 INTEGRATION = f"integration:{APP_ID}"
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from sandbox.hubspot_errors import APP_ID
 from sandbox.hubspot_fields import CALCULATED_PHONES
 from sandbox.hubspot_http import Call
-from sandbox.hubspot_portal import Portal
+from sandbox.hubspot_portal import ASSOCIATION_TYPES, OBJECT_TYPES, Portal
 from sandbox.hubspot_values import iso, phone_part
 from sandbox.store import Edit, Record
 
@@ -28,7 +28,14 @@ _MOST_VERSIONS = 45
 class View:
     """Shows records of one object with the properties asked for; names the portal does not know are left out."""
 
-    def __init__(self, portal: Portal, object_name: str, wanted: Iterable[str], history: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        portal: Portal,
+        object_name: str,
+        wanted: Iterable[str],
+        history: Sequence[str] = (),
+        associations: Sequence[str] = (),
+    ) -> None:
         self._portal = portal
         self._object = object_name
         known = portal.definitions(object_name)
@@ -47,6 +54,8 @@ class View:
         self._plain = [name for name in asked if name not in _SPECIAL]
         self._special = [name for name in asked if name in _SPECIAL]
         self._history = [name for name in history if name in known]
+        others = {OBJECT_TYPES.get(name.lower(), "") for name in associations}
+        self._associations = sorted(name for name in others if (object_name, name) in ASSOCIATION_TYPES)
 
     def show(self, record: Record) -> dict[str, Any]:
         """A record as the API shows it."""
@@ -64,6 +73,12 @@ class View:
         }
         if record.deleted_at is not None:
             shown["archivedAt"] = iso(record.deleted_at)
+        for other in self._associations:
+            linked = self._portal.store.linked(self._object, record.record_id, other)
+            if linked:
+                kind = ASSOCIATION_TYPES[self._object, other][1]
+                rows = [{"id": one, "type": kind} for one, _ in linked]
+                shown.setdefault("associations", {})[other] = {"results": rows}
         if self._history:
             shown["propertiesWithHistory"] = self._versions(record)
         return shown

@@ -32,7 +32,7 @@ STATUSES: dict[str, tuple[str, str]] = {
     "active": ("Active", "✓"),
     "unverified": ("Unverified", "?"),
     "no_answer": ("No answer", "◔"),
-    "suspended": ("Suspended", "⏸"),
+    "suspended": ("Suspended", "‖"),
     "wrong_person": ("Wrong person", "⇄"),
     "disconnected": ("Disconnected", "✕"),
     "invalid": ("Invalid", "∅"),
