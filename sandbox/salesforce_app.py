@@ -20,7 +20,7 @@ from sandbox.admin import admin_routes
 from sandbox.faults import FaultMiddleware, Faults, Stats
 from sandbox.salesforce_campaigns import load_campaigns
 from sandbox.salesforce_collections import Collections
-from sandbox.salesforce_hands import hands
+from sandbox.salesforce_hands import convert_route, hands
 from sandbox.salesforce_http import Surface, refuse
 from sandbox.salesforce_metadata import MetadataApi
 from sandbox.salesforce_org import Org
@@ -58,7 +58,11 @@ def salesforce_app(
     surface = Surface(org, rules)
     counters = stats or Stats()
     return Starlette(
-        routes=[*admin_routes(store, faults, counters, hands(org, rows)), Mount("/", surface)],
+        routes=[
+            *admin_routes(store, faults, counters, hands(org, rows)),
+            convert_route(org, rows),
+            Mount("/", surface),
+        ],
         middleware=[
             Middleware(FaultMiddleware, faults=faults, stats=counters, classify=surface.classify, refuse=refuse)
         ],

@@ -18,7 +18,7 @@ import httpx
 import requests
 import uvicorn
 from requests.adapters import HTTPAdapter
-from simple_salesforce import Salesforce
+from simple_salesforce.api import Salesforce
 
 from sandbox.faults import Faults
 from sandbox.load import load_salesforce
@@ -124,7 +124,9 @@ class Wire:
         permission_set = self.json("POST", "/sobjects/PermissionSet", json={"Name": name, "Label": name})["id"]
         for field in fields:
             body = {"ParentId": permission_set, "SobjectType": field.split(".")[0], "Field": field}
-            self.json("POST", "/sobjects/FieldPermissions", json={**body, "PermissionsRead": True, "PermissionsEdit": edit})
+            self.json(
+                "POST", "/sobjects/FieldPermissions", json={**body, "PermissionsRead": True, "PermissionsEdit": edit}
+            )
         user = self.query("SELECT Id FROM User WHERE Username = 'ringtrue@sandbox.example'")["records"][0]["Id"]
         assignment = {"PermissionSetId": permission_set, "AssigneeId": user}
         self.json("POST", "/sobjects/PermissionSetAssignment", json=assignment)
@@ -160,7 +162,12 @@ def serving(template: Path | None, home: Path) -> Iterator[Wire]:
     store = RecordStore(home / "salesforce.db")
     listener = listen(0)
     config = uvicorn.Config(
-        salesforce_app(store, None, Faults()), http=SandboxProtocol, loop="asyncio", lifespan="off", ws="none", log_level="warning"
+        salesforce_app(store, None, Faults()),
+        http=SandboxProtocol,
+        loop="asyncio",
+        lifespan="off",
+        ws="none",
+        log_level="warning",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

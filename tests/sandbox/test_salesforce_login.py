@@ -23,9 +23,7 @@ def keys() -> tuple[str, str]:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return private.decode(), public.decode()
 
 
@@ -125,8 +123,9 @@ def test_one_expired_session_costs_one_login_and_bulk_does_not_log_in_again(sale
     assert client.query("SELECT Id FROM Contact LIMIT 1")["totalSize"] == 1
     assert salesforce.hands.stats()["by_op"]["login"] == 1
     salesforce.hands.fault("bulk", "expired_session")
+    bulk: Any = client.bulk2
     with pytest.raises(SalesforceExpiredSession):
-        client.bulk2.Contact.query("SELECT Id FROM Contact").__next__()
+        list(bulk.Contact.query("SELECT Id FROM Contact"))
 
 
 def test_a_session_that_stays_expired_answers_401_until_cleared(salesforce: Wire) -> None:
