@@ -83,7 +83,7 @@ class Policy:
 
     trunk_fault_rate: float = 0.6
     """Share of failing calls on a trunk in trouble."""
-    trunk_alarm: float = 5.0
+    trunk_alarm: float = 8.0
     """CUSUM limit in log likelihood units; the higher, the rarer and later the alarm."""
     trunk_usual_rate: float = 0.10
     """Usual share of failing calls where a trunk has too little history to tell."""

@@ -23,15 +23,16 @@ DAY = 86_400
 EARLIEST = int(pd.Timestamp("1990-01-01", tz="UTC").timestamp())
 """Seconds since 1970. Nothing older is evidence of anything: fields of that age are defaults and typing errors."""
 
-_NUMBERS_PER_CHUNK = 200_000
+_NUMBERS_PER_CHUNK = 100_000
 _MICRO = 1_000_000
+_FEW = 32_000
 
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """A column as integers: `codes` by row, -1 where null, into sorted distinct `values`."""
+    """A column as integers: `codes` by row, -1 where null, into sorted distinct `values`. 16 bits wide where that is enough."""
 
-    codes: Codes
+    codes: NDArray[np.int16] | Codes
     values: pa.Array
 
     def texts(self) -> list[str]:
@@ -105,20 +106,24 @@ def acceptable(times: Ints, policy: Policy, now: pd.Timestamp) -> tuple[Mask, Ma
 def coded(frame: pd.DataFrame, name: str) -> Coded:
     """Encode a column by its sorted distinct values; a column that is missing is all null."""
     if name not in frame.columns:
-        return Coded(np.full(len(frame), -1, np.int32), pa.array([], pa.string()))
+        return _all_null(len(frame))
     column = pa.array(frame[name], from_pandas=True)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if pa.types.is_null(column.type):
-        return Coded(np.full(len(frame), -1, np.int32), pa.array([], pa.string()))
+        return _all_null(len(frame))
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     order = pc.array_sort_indices(column.dictionary).to_numpy()
-    rank = np.empty(len(order) + 1, np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
+    rank = np.empty(len(order) + 1, np.int16 if len(order) < _FEW else np.int32)
+    rank[order] = np.arange(len(order), dtype=rank.dtype)
     rank[-1] = -1
     return Coded(rank[codes], column.dictionary.take(pa.array(order)))
+
+
+def _all_null(rows: int) -> Coded:
+    return Coded(np.broadcast_to(np.int16(-1), rows), pa.array([], pa.string()))
 
 
 class Observations:
@@ -137,13 +142,13 @@ class Observations:
         self.detail, self.line_type = coded(frame, "detail"), coded(frame, "line_type")
         words = coded(frame, "outcome")
         position = {outcome: place for place, outcome in enumerate(OUTCOMES)}
-        by_word = np.array([*(position.get(word, -1) for word in words.values.to_pylist()), -1], np.int32)
+        by_word = np.array([*(position.get(word, -1) for word in words.values.to_pylist()), -1], np.int16)
         self._outcome = by_word[words.codes]
         self._micros = seconds(frame["observed_at"])
         old, future = acceptable(self._micros, policy, now)
-        default = np.append(strength, 0.0)[self._outcome]
+        default = np.append(strength, 0.0).astype(np.float32)[self._outcome]
         if "log_lr" in frame.columns:
-            own = pd.to_numeric(frame["log_lr"]).to_numpy(dtype=np.float64, na_value=np.nan)
+            own = pd.to_numeric(frame["log_lr"]).to_numpy(dtype=np.float32, na_value=np.nan)
             default = np.where(np.isnan(own) | (self._outcome < 0), default, own)
         self._log_lr = np.clip(default, -policy.strongest_alive, policy.strongest_dead)
         self._prior = (
@@ -153,13 +158,14 @@ class Observations:
         )
         self._order = self._sorted(np.flatnonzero(np.append(counts, False)[self._outcome] & ~old & ~future))
 
-    def _sorted(self, kept: Ints) -> Ints:
+    def _sorted(self, kept: Ints) -> Codes:
         """Rows by number and time, and where these are equal by everything else: the order of arrival must not matter."""
-        number = self.number.codes[kept].astype(np.uint64)
-        whole = (self._micros[kept] // _MICRO - EARLIEST).astype(np.uint64)
-        key = (number << np.uint64(32)) | whole
+        key = self.number.codes[kept].astype(np.uint64)
+        key <<= np.uint64(32)
+        key |= (self._micros[kept] // _MICRO - EARLIEST).astype(np.uint64)
         order = np.argsort(key)
         ranked = key[order]
+        del key
         equal = ranked[1:] == ranked[:-1]
         tied = np.append(equal, False) | np.append(False, equal)
         if tied.any():
@@ -180,21 +186,24 @@ class Observations:
                 )
             )
             order[tied] = order[tied][within]
-        return kept[order]
+        return kept[order].astype(np.int32)
 
     def chunks(self) -> Iterator[tuple[Ints, Rows]]:
-        """Numbers (as codes) with their rows, some 200,000 numbers at a time."""
+        """Numbers (as codes) with their rows, 100,000 numbers at a time."""
         number = self.number.codes[self._order]
         for begin in range(0, len(self.present), _NUMBERS_PER_CHUNK):
             numbers = self.present[begin : begin + _NUMBERS_PER_CHUNK]
             low, high = np.searchsorted(number, [numbers[0], numbers[-1] + 1])
             yield numbers, self._rows(numbers, number[low:high], self._order[low:high])
 
-    def _rows(self, numbers: Ints, number: Codes, place: Ints) -> Rows:
+    def _rows(self, numbers: Ints, number: NDArray[np.int16] | Codes, place: Codes) -> Rows:
         local = np.searchsorted(numbers, number).astype(np.int32)
         micros = self._micros[place]
-        outcome, source, trunk = self._outcome[place], self.source.codes[place], self.trunk.codes[place]
-        contact, log_lr = self.contact.codes[place], self._log_lr[place]
+
+        def taken(codes: NDArray[np.int16] | Codes) -> Codes:
+            return codes[place].astype(np.int32)
+
+        outcome, source, trunk = taken(self._outcome), taken(self.source.codes), taken(self.trunk.codes)
         again = np.zeros(len(place), np.bool_)
         if len(place) > 1:
             same = (local[1:] == local[:-1]) & (micros[1:] == micros[:-1]) & (outcome[1:] == outcome[:-1])
@@ -213,12 +222,12 @@ class Observations:
             micros // _MICRO,
             outcome,
             source,
-            self.group.codes[place],
+            taken(self.group.codes),
             trunk,
-            contact,
-            self.detail.codes[place],
-            log_lr,
-            place,
+            taken(self.contact.codes),
+            taken(self.detail.codes),
+            self._log_lr[place].astype(np.float64),
+            place.astype(np.int64),
             again,
             prior,
             line_type,
