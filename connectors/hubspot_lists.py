@@ -12,6 +12,8 @@ from ringtrue.records import RowResult
 
 MEMBERS_SIZE = 250
 REMOVE_SIZE = 500
+WHOLE_PORTAL = "PORTAL_WIDE"
+"""A portal with several brands also keeps opt-outs of one brand."""
 
 
 def read_members(wire: Wire, list_ids: Sequence[str]) -> Iterator[list[tuple[str, str]]]:
@@ -84,12 +86,14 @@ def email_opt_outs(wire: Wire, emails: Iterable[str]) -> dict[str, bool]:
         answer = wire.send(
             "preferences",
             "GET",
-            wire.paths.email_preferences(email),
+            wire.paths.email_opt_out(email),
             query=[("channel", "EMAIL")],
             what="read e-mail preferences",
             allow=(404,),
         )
         rows = (answer.data or {}).get("results") or [] if answer.status == 200 else []
-        states = [str(row.get("status") or "") for row in rows]
-        found[email] = bool(states) and all(state == "UNSUBSCRIBED" for state in states)
+        found[email] = any(
+            row.get("status") == "UNSUBSCRIBED" and row.get("wideStatusType", WHOLE_PORTAL) == WHOLE_PORTAL
+            for row in rows
+        )
     return found

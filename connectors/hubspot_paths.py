@@ -50,10 +50,10 @@ class Paths(NamedTuple):
         pair = f"{quote(from_object, safe='')}/{quote(to_object, safe='')}/batch/read"
         return f"/crm/associations/{self.family}/{pair}" if self._dated else f"/crm/v4/associations/{pair}"
 
-    def email_preferences(self, email: str) -> str:
-        """Subscription states of one address. The v4 path lives until March 2027, v3 has no date-versioned twin of the same shape."""
+    def email_opt_out(self, email: str) -> str:
+        """Whether one address has opted out of everything. The v4 path lives until March 2027; v3 has nothing of the same shape."""
         version = self.family if self._dated else "v4"
-        return f"/communication-preferences/{version}/statuses/{quote(email, safe='')}"
+        return f"/communication-preferences/{version}/statuses/{quote(email, safe='')}/unsubscribe-all"
 
     def account(self) -> str:
         """Details of the portal behind the token."""

@@ -213,11 +213,15 @@ class Wire:
             return
         seconds = (_number(headers, "X-HubSpot-RateLimit-Interval-Milliseconds") or 10_000) / 1000
         if most != self._general_max:
-            # Burst and refill together stay below the limit in every window.
             self._general_max = most
-            self._general.rate, self._general.burst = most * 0.9 / seconds, max(1.0, most * 0.08)
+            self._general.rate, self._general.burst = pace(most, seconds)
         if remaining is not None and remaining < most * NEARLY_EMPTY:
             self._general.pause(seconds / 10)
+
+
+def pace(most: int, seconds: float) -> tuple[float, float]:
+    """(rate, burst) of a bucket that lets no more than `most` calls through in any `seconds`: burst and refill together stay below it."""
+    return most * 0.9 / seconds, max(1.0, most * 0.08)
 
 
 def _number(headers: Mapping[str, str], name: str) -> int | None:

@@ -9,9 +9,8 @@ import pytest
 
 from connectors.crm import WantedField
 from connectors.hubspot import HubspotCrm
-from ringtrue.errors import CredentialRefused
+from ringtrue.errors import CredentialRefused, SettingsError
 from ringtrue.records import RecordWrite
-from tests.connectors.conftest import Connect
 from tests.stand_ins import StandIn
 
 OPTIONS = (("active", "Active"), ("invalid", "Invalid"))
@@ -129,12 +128,17 @@ def test_a_dynamic_list_cannot_be_changed_and_says_so(crm: HubspotCrm, hubspot: 
     assert "Only manual and snapshot lists" in str(result.reason)
 
 
-def test_e_mail_opt_outs_are_read_for_e_mail_only(to_hubspot: Connect, hubspot: StandIn) -> None:
-    crm = to_hubspot()
-    post(
-        hubspot,
-        "/communication-preferences/v4/statuses/out@example.com/unsubscribe-all?channel=EMAIL",
-        {},
-    )
-    found = crm.email_opt_outs(["out@example.com", "in@example.com"])
-    assert found == {"out@example.com": True, "in@example.com": False}
+def test_e_mail_opt_outs_are_read_for_e_mail_only(crm: HubspotCrm, hubspot: StandIn) -> None:
+    leaver, stayer = f"out.{crm.paths}@example.com", f"in.{crm.paths}@example.com"
+    for address in (leaver, stayer):
+        hubspot.create("contacts", {"lastname": "Reader", "email": address})
+    post(hubspot, f"/communication-preferences/v4/statuses/{leaver}/unsubscribe-all?channel=EMAIL", {})
+    found = crm.email_opt_outs([leaver, stayer, "nobody@example.com"])
+    assert found == {leaver: True, stayer: False, "nobody@example.com": False}
+
+
+def test_a_list_that_does_not_exist_is_named(crm: HubspotCrm) -> None:
+    with pytest.raises(SettingsError, match="HubSpot has no list 4711"):
+        next(crm.list_members(["4711"]))
+    with pytest.raises(SettingsError, match="HubSpot has no list 4711"):
+        crm.remove_list_members("4711", ["900000000001"])

@@ -12,6 +12,7 @@ import pytest
 
 from connectors.hubspot import HubspotCrm
 from connectors.hubspot_errors import problems_of, reason_of
+from connectors.hubspot_wire import pace
 from connectors.shared_bucket import SharedBucket
 from ringtrue.errors import (
     AllowanceSpent,
@@ -338,6 +339,23 @@ def test_processes_share_one_bucket(tmp_path: Path) -> None:
     assert [worker.exitcode for worker in workers] == [0, 0]
     # Sixty tokens at a hundred a second, from a bucket that held one.
     assert time.monotonic() - started >= 0.59
+
+
+@pytest.mark.parametrize("most", [100, 190, 250])
+def test_our_pace_keeps_to_the_limit_in_every_ten_seconds(tmp_path: Path, most: int) -> None:
+    now = [0.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    rate, burst = pace(most, 10.0)
+    bucket = SharedBucket("portal", rate, burst, folder=tmp_path, clock=lambda: now[0], sleep=sleep)
+    sent: list[float] = []
+    for _ in range(5 * most):
+        bucket.take()
+        sent.append(now[0])
+    assert max(sum(start <= moment < start + 10.0 for moment in sent) for start in sent) <= most
+    assert len(sent) / now[0] > 0.85 * most / 10.0
 
 
 def test_a_pause_holds_back_everybody_and_a_reboot_nobody(tmp_path: Path) -> None:

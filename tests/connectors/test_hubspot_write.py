@@ -76,6 +76,16 @@ def test_a_row_that_always_fails_keeps_its_reason(crm: HubspotCrm, hubspot: Stan
     assert results[2].reason
 
 
+def test_rows_that_hubspot_leaves_out_of_a_batch_are_told_apart(crm: HubspotCrm, hubspot: StandIn) -> None:
+    """Multiwoven 910: a run was a success while its rows had failed."""
+    ids = make(hubspot, 4)
+    hubspot.fault("write", "partial_failure", n=2)
+    results = crm.write("contacts", [RecordWrite(record_id, GOOD) for record_id in ids])
+    assert outcomes(results) == ["failed", "failed", "applied", "applied"]
+    assert all(result.reason for result in results[:2])
+    assert outcomes(crm.write("contacts", [RecordWrite(record_id, GOOD) for record_id in ids[:2]])) == ["applied"] * 2
+
+
 @pytest.mark.parametrize("status", [207, 400])
 def test_deleted_and_merged_records_are_gone_and_the_rest_applied(
     crm: HubspotCrm, hubspot: StandIn, status: int
