@@ -123,7 +123,7 @@ class BulkIngest:
                 and self.jobs.path(job, "upload.csv").exists()
                 and "_header" not in job
             ):
-                self._leave_all(job)
+                self.leave_all(job)
             return json_response(self.jobs.shown(job))
         if job["state"] != "Open":
             raise invalid_state(f"Closing already closed Job not allowed: state is {job['state']}")
@@ -173,22 +173,13 @@ class BulkIngest:
             job["_job_failed"] = str(failed.options.get("message", "InternalServerError : Retried more than 20 times"))
 
     async def _work(self, job: Job) -> None:
-        try:
-            upload = Upload(self.jobs.path(job, "upload.csv"), job)
-        except JobFailed as failed:
-            self._leave_all(job)
-            self.jobs.set_state(
-                job, "Failed", errorMessage=str(failed), numberRecordsProcessed=0, numberRecordsFailed=0
-            )
-            return
-        try:
-            await _Run(self, job, upload).rows()
-        except JobFailed as failed:
-            self.jobs.set_state(job, "Failed", errorMessage=str(failed))
-        finally:
-            upload.close()
+        with Upload(self.jobs.path(job, "upload.csv"), job) as upload:
+            try:
+                await _Run(self, job, upload).rows()
+            except JobFailed as failed:
+                self.jobs.set_state(job, "Failed", errorMessage=str(failed))
 
-    def _leave_all(self, job: Job) -> None:
+    def leave_all(self, job: Job) -> None:
         """Nothing was tried: the whole upload is unprocessed."""
         source, target = self.jobs.path(job, "upload.csv"), self.jobs.path(job, "unprocessed.csv")
         target.write_bytes(source.read_bytes())
@@ -217,9 +208,10 @@ class _Run:
         """Try every row. Raises JobFailed where the header is wrong or a fault says so."""
         jobs, job, upload = self.ingest.jobs, self.job, self.upload
         try:
+            upload.read_header()
             self._check_header()
         except JobFailed:
-            self.ingest._leave_all(job)
+            self.ingest.leave_all(job)
             job.update(numberRecordsProcessed=0, numberRecordsFailed=0)
             raise
         processed = failed = chunks = 0

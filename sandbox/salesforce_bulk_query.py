@@ -21,6 +21,7 @@ from sandbox.salesforce_jobs import LINE_ENDINGS, Job, Jobs, csv_response, diale
 from sandbox.salesforce_org import Org
 from sandbox.salesforce_soql import parse
 from sandbox.salesforce_soql_sql import Column, Statement, compile_query
+from sandbox.salesforce_values import NUL
 
 ROWS_A_MARK = 500
 """The file's index holds the byte where every 500th row starts."""
@@ -162,7 +163,7 @@ class BulkQueries:
             while (rows := cursor.fetchmany(ROWS_A_MARK)) and job["state"] != "Aborted":
                 marks.append(position)
                 writerows(rows)
-                position += target.write(buffer.getvalue().encode())
+                position += target.write(buffer.getvalue().replace(NUL, "\x00").encode())
                 buffer.seek(0)
                 buffer.truncate()
                 total += len(rows)

@@ -12,8 +12,8 @@ from starlette.routing import Route
 
 from sandbox.admin import Hands, json_response
 from sandbox.salesforce_errors import RowError
-from sandbox.salesforce_ids import long_id
 from sandbox.salesforce_fields import ADDRESS_PARTS
+from sandbox.salesforce_ids import long_id
 from sandbox.salesforce_objects import STANDARD_OBJECTS
 from sandbox.salesforce_org import Org
 from sandbox.salesforce_rows import Outcome, Rows, Terms

@@ -18,21 +18,27 @@ class JobFailed(Exception):
 
 
 class Upload:
-    """The rows of an uploaded file. Raises JobFailed where header, line ends or encoding are wrong."""
+    """The rows of an uploaded file, open inside `with`. Reading raises JobFailed where header, line ends or encoding are wrong."""
 
     def __init__(self, path: Path, job: Job) -> None:
         self._source = path.open(encoding="utf-8", newline="")
         self._ending = LINE_ENDINGS[job["lineEnding"]]
         self._name = job["lineEnding"]
         self._reader = csv.reader(self._lines(), delimiter=DELIMITERS[job["columnDelimiter"]])
+        self.header: list[str] = []
+
+    def __enter__(self) -> Upload:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._source.close()
+
+    def read_header(self) -> None:
+        """Fill `header` from the first row."""
         header = self._next()
         if header is None:
             raise JobFailed("InvalidBatch : Failed to read the header row: the file is empty")
         self.header = header
-
-    def close(self) -> None:
-        """Close the file."""
-        self._source.close()
 
     def chunk(self, size: int) -> list[list[str]]:
         """The next rows, at most `size`; none at the end of the file."""

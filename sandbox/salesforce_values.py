@@ -19,6 +19,8 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _TRUE = {"true", "1", "yes"}
 _FALSE = {"false", "0", "no"}
 Values = dict[str, Any]
+NUL = "\N{SYMBOL FOR NULL}"
+"""How the store keeps a NUL character, where SQLite's JSON would end the text; Bulk CSV brings the character back."""
 
 
 def clean_row(view: View, values: Mapping[str, Any], restricted: frozenset[str], *, creating: bool) -> Values:
@@ -44,7 +46,7 @@ def clean_row(view: View, values: Mapping[str, Any], restricted: frozenset[str],
 def clean(field: Field, value: Any, *, restricted: bool) -> Any:
     """One value as it will be stored. Raises RowError where the field does not take it."""
     if isinstance(value, str):
-        value = value.strip()
+        value = value.strip().replace("\x00", NUL)
     if value is None or value == "":
         if field.type == "boolean":
             raise _wrong(field, value)

@@ -143,7 +143,7 @@ def test_a_failed_job_says_why(salesforce: Wire) -> None:
 
 def test_simple_salesforce_downloads_to_files(salesforce: Wire, tmp_path: Path) -> None:
     bulk: Any = salesforce.simple_salesforce().bulk2
-    files = bulk.Contact.download("SELECT Id, Phone FROM Contact", path=str(tmp_path), max_records=90)
+    files = bulk.Contact.download("SELECT Id, Phone FROM Contact", path=str(tmp_path), max_records=90, wait=0)
     rows = [row for one in files for row in csv.DictReader(io.StringIO(Path(one["file"]).read_text()))]
     assert len(rows) == sum(one["number_of_records"] for one in files) == salesforce.hands.count("Contact")
     assert len(files) > 1

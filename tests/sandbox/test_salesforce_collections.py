@@ -16,7 +16,7 @@ def _rows(identifiers: list[str], sobject: str = "Contact", **values: Any) -> li
 
 
 def test_outcomes_come_in_request_order_and_the_status_is_200(salesforce: Wire) -> None:
-    good, gone, other = salesforce.ids("Contact", 3)
+    good, gone, other, fourth = salesforce.ids("Contact", 4)
     salesforce.hands.delete("Contact", gone)
     records = [
         *_rows([good], Phone="+1 415 555 0100"),
@@ -24,7 +24,7 @@ def test_outcomes_come_in_request_order_and_the_status_is_200(salesforce: Wire) 
         *_rows([other], Phone="1" * 41),
         *_rows(["003Sb0000000ZZZIAA"], Phone="1"),
         *_rows([good[:15]], Phone="2"),
-        *_rows([other], Nope="1"),
+        *_rows([fourth], Nope="1"),
     ]
     answer = salesforce.call("PATCH", PATH, json={"allOrNone": False, "records": records})
     assert answer.status_code == 200
