@@ -6,14 +6,15 @@ REST pages of 2,000 take about as many calls and seconds as opening, polling and
 
 REST pages come oldest change first, each with the cursor of its last row. A Bulk query is not sorted, since sorting keeps Salesforce from splitting it,
 so its batches carry the job and the page to go on from, and only when all rows have arrived the time the next pull starts at: the latest change seen,
-or the job's start if that is earlier, because a chunk read early may miss a change made while a later chunk was read.
+or the job's start if that is earlier, because a chunk read early may miss a change made while a later chunk was read. For the same reason a cursor
+never passes the present: a record stamped in the future must not hide what changes until then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from connectors.http import LoopGuard
@@ -66,9 +67,15 @@ class Question:
 class Puller:
     """Pulls rows of any object that has the META columns. `nul_bytes` counts what was taken out of the answers."""
 
-    def __init__(self, session: SalesforceSession, settings: PullSettings) -> None:
+    def __init__(
+        self,
+        session: SalesforceSession,
+        settings: PullSettings,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._session = session
         self._settings = settings
+        self._now = now
         self.nul_bytes = 0
 
     def pull(self, question: Question, *, cursor: str | None, since: datetime | None) -> Iterator[Rows]:
@@ -122,7 +129,8 @@ class Puller:
             seen += len(rows)
             if rows:
                 last = (rows[-1][stamp], rows[-1][0])
-                place = place._replace(stamp=max(place.stamp, last[0]), record_id=last[1])
+                reached = min(last[0], soql_time(self._now()))
+                place = place._replace(stamp=max(place.stamp, reached), record_id=last[1])
             done = answer["done"]
             if done and seen < expected:
                 raise ServiceUnavailable(

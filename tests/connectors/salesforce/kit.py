@@ -15,7 +15,7 @@ from tests.wire import Reply, Seen, WireServer, wire_server
 
 CREDENTIALS = ClientCredentials("sandbox-key", "sandbox-secret", "sandbox.my")
 DATA = "/services/data/v59.0"
-ORG, USER = "00DSb0000000001MAA", "005Sb0000000001MAA"
+ORG, USER = "00DSb0000000001MAA", "005Sb0000000001IAA"
 
 
 def connect(url: str, *, wire: Wire | None = None, naps: list[float] | None = None, **changes: Any) -> SalesforceCrm:

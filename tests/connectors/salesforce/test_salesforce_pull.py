@@ -394,6 +394,22 @@ def test_a_lost_query_locator_goes_on_after_the_last_row() -> None:
     assert f"(SystemModstamp > {stamp} OR (SystemModstamp = {stamp} AND Id > '003Sb0000000002AAA'))" in asked[-1]
 
 
+def test_a_record_stamped_in_the_future_hides_nothing() -> None:
+    future = rest_record(2) | {"SystemModstamp": "2999-01-01T00:00:00.000+0000"}
+
+    def answer(request: Seen) -> Reply | None:
+        if request.path == f"{DATA}/queryAll/":
+            return Reply({"totalSize": 2, "done": True, "records": [rest_record(1), future]})
+        return None
+
+    with scripted(answer) as server:
+        crm = connect(server.url)
+        _, cursor = pulled(crm, "Contact", ["Phone"])
+        crm.close()
+    stamp = datetime.fromisoformat(decode(cursor, "Contact").stamp)
+    assert abs(stamp - datetime.now(UTC)) < timedelta(minutes=5)
+
+
 def test_fewer_rows_than_counted_is_an_error_not_a_short_pull() -> None:
     def answer(request: Seen) -> Reply | None:
         if request.path == f"{DATA}/queryAll/":
