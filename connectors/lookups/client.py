@@ -99,7 +99,7 @@ def _wait(state: RetryCallState) -> float:
     return said if said is not None else _backoff(state)
 
 
-_backoff = wait_exponential_jitter(initial=0.2, max=8.0)
+_backoff = wait_exponential_jitter(multiplier=0.2, max=8.0)
 
 
 def _worth_repeating(error: BaseException) -> bool:

@@ -28,7 +28,7 @@ from connectors.lookups.service import (
     make_offers,
     read_options,
 )
-from ringtrue.errors import RateLimited, RecordRefused, RingTrueError
+from ringtrue.errors import CredentialRefused, RateLimited, RecordRefused, RingTrueError
 from ringtrue.lookup_settings import ServiceSettings, read_secrets
 
 NAME = "twilio"
@@ -99,7 +99,9 @@ class Twilio(HttpService):
                 entry["reassigned_number"] = {"last_verified_date": _since(question).strftime("%Y%m%d")}
             wanted.append(entry)
         started = time.monotonic()
-        response = await self.client.send("POST", "/v2/batch/query", json={"phone_numbers": wanted}, judge=self._judge)
+        response = await self.client.send(
+            "POST", "/v2/batch/query", json={"phone_numbers": wanted}, judge=self._judge_bulk
+        )
         latency = round((time.monotonic() - started) * 1000)
         rows = {row.get("correlation_id"): row for row in self.client.json(response).get("phone_numbers", [])}
         answers = []
@@ -112,6 +114,13 @@ class Twilio(HttpService):
             self.unless_refused(self.table.meaning("error_code", code), f"error {code}")
             answers.append(self._read(offer, question, row, orjson.dumps(row), latency))
         return answers
+
+    def _judge_bulk(self, response: httpx.Response) -> RingTrueError | None:
+        if response.status_code == 404:
+            return CredentialRefused(
+                "twilio's batch endpoint is a pilot that this account was not let into. Set bulk = false under [lookups.twilio]."
+            )
+        return self._judge(response)
 
     def _judge(self, response: httpx.Response) -> RingTrueError | None:
         """A refusal's own code says more than its HTTP status."""
