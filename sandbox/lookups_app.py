@@ -7,6 +7,7 @@ import asyncio
 from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.loops.auto import auto_loop_factory
 
 from sandbox.lookups_alibaba import Alibaba
 from sandbox.lookups_melissa import Melissa
@@ -63,7 +64,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     options.home.mkdir(parents=True, exist_ok=True)
     app = lookups_app(World(options.home / "world.db", options.seed, options.contacts))
-    asyncio.run(serve({"lookups": (app, listen(options.port))}, options.ports_file))
+    with asyncio.Runner(loop_factory=auto_loop_factory(use_subprocess=False)) as runner:
+        runner.run(serve({"lookups": (app, listen(options.port))}, options.ports_file))
 
 
 if __name__ == "__main__":
