@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from connectors.crm import (
     CallPage,
-    Crm,
     FieldInfo,
     FieldMap,
     Page,
@@ -39,8 +39,8 @@ OVERLAP = timedelta(minutes=15)
 class HubspotCrm(NoBulk):
     """One portal. Reads stream; writes are batches of 100 with a result for each row; see `Crm` for what each method promises.
 
-    `own_source_id` is the app id that HubSpot writes into the history of values we wrote (the number of the private app or service key).
-    Without it every value written by a program counts as ours in `history`.
+    `own_source_id` is the app id that HubSpot writes into the history of values we wrote. A private app's token knows its own; where neither
+    says, every value written by a program counts as ours in `history`.
     """
 
     kind = "hubspot"
@@ -57,6 +57,7 @@ class HubspotCrm(NoBulk):
         self._described: dict[str, dict[str, FieldInfo]] = {}
         self._outcomes: dict[str, str] | None = None
         self._identity: str | None = None
+        self._about_token: dict[str, Any] | None = None
 
     @classmethod
     def connect(
@@ -104,27 +105,33 @@ class HubspotCrm(NoBulk):
     def identity(self) -> str:
         """The portal id. A token that may not see the account is asked what it says about itself."""
         if self._identity is None:
-            self._identity = self._wire_identity()
+            self._identity = self._ask_identity()
         return self._identity
 
-    def _wire_identity(self) -> str:
-        wire = self._wire
-        answer = wire.send("account", "GET", wire.paths.account(), what="read the account", allow=(403, 404))
-        if answer.status == 200 and answer.data.get("portalId"):
-            return str(answer.data["portalId"])
-        answer = wire.send(
-            "account",
-            "POST",
-            wire.paths.token_info(),
-            body={"tokenKey": wire.token},
-            what="read what the token is for",
-            allow=(400, 403, 404),
+    def _ask_identity(self) -> str:
+        answer = self._wire.send(
+            "account", "GET", self._wire.paths.account(), what="read the account", allow=(403, 404)
         )
-        if answer.status == 200 and answer.data.get("hubId"):
-            return str(answer.data["hubId"])
-        raise CredentialRefused(
-            "HubSpot does not say which portal this token belongs to: give it the scope account-info.security.read or oauth."
-        )
+        portal = answer.data.get("portalId") if answer.status == 200 else self._token_info().get("hubId")
+        if not portal:
+            raise CredentialRefused(
+                "HubSpot does not say which portal this token belongs to: give it the scope account-info.security.read or oauth."
+            )
+        return str(portal)
+
+    def _token_info(self) -> dict[str, Any]:
+        """What HubSpot says about a private app's token (portal and app id); empty for other kinds of tokens."""
+        if self._about_token is None:
+            answer = self._wire.send(
+                "account",
+                "POST",
+                self._wire.paths.token_info(),
+                body={"tokenKey": self._wire.token},
+                what="read what the token is for",
+                allow=(400, 403, 404),
+            )
+            self._about_token = answer.data if answer.status == 200 else {}
+        return self._about_token
 
     def default_fields(self, object_name: str) -> FieldMap:
         """The standard field map. HubSpot has no do-not-call property of its own: settings add the portal's."""
@@ -183,7 +190,8 @@ class HubspotCrm(NoBulk):
         self, object_name: str, ids: Sequence[str], fields: Sequence[str]
     ) -> dict[str, dict[str, list[PropertyEdit]]]:
         """Versions of fields, newest first, by record id and field."""
-        return read_history(self._wire, object_name, ids, fields, self._own_source_id)
+        own = self._own_source_id or self._token_info().get("appId")
+        return read_history(self._wire, object_name, ids, fields, str(own) if own else None)
 
     def list_members(self, list_ids: Sequence[str]) -> Iterator[list[tuple[str, str]]]:
         """Pages of (list id, record id) of the lists named."""
@@ -214,14 +222,9 @@ class HubspotCrm(NoBulk):
                 f"HubSpot has no property {', '.join(missing)} on {object_name}, or hides it from this token: "
                 "run `ringtrue prepare`, or take it out of ringtrue.toml."
             )
-        moments = frozenset(name for name in fields if known[name].type in ("datetime", "date"))
+        moments = frozenset(name for name in fields if known[name].type == "datetime")
         return RecordReader(fields, moments)
 
     @staticmethod
     def _merge_fields(object_name: str) -> tuple[str, ...]:
         return MERGE_FIELDS if object_name == "contacts" else ()
-
-
-def as_crm(connection: HubspotCrm) -> Crm:
-    """The connection as what the pipeline sees of it; the type checker holds it to the protocol here."""
-    return connection

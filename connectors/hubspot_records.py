@@ -11,6 +11,7 @@ from ringtrue.records import PulledRecord
 MERGE_FIELDS = ("hs_merged_object_ids", "hs_calculated_merged_vids")
 """Asked for with every contact: the ids that were merged into it, as "id;id" and as "id:epoch;id:epoch"."""
 
+_NUL = b"\\u0000"
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -74,12 +75,12 @@ class RecordReader:
         )
 
 
-def drop_nul(value: Any) -> Any:
-    """Take NUL characters out of every text of a JSON value: no database column or CSV file takes them."""
-    if isinstance(value, str):
-        return value.replace("\x00", "")
-    if isinstance(value, list):
-        return [drop_nul(item) for item in value]
-    if isinstance(value, dict):
-        return {key: drop_nul(item) for key, item in value.items()}
-    return value
+def without_nul(raw: bytes) -> bytes:
+    """Take NUL characters out of the texts of a JSON document: no database column or CSV file takes them."""
+    first, *rest = raw.split(_NUL)
+    parts = [first]
+    for part in rest:
+        # Behind an odd number of backslashes the escape is no escape but a text about one.
+        slashes = len(parts[-1]) - len(parts[-1].rstrip(b"\\"))
+        parts.append(_NUL + part if slashes % 2 else part)
+    return b"".join(parts)

@@ -17,7 +17,7 @@ from connectors.crm import Usage
 from connectors.http import RetryPolicy, Timeouts, never_arrived, retrying
 from connectors.hubspot_errors import refusal
 from connectors.hubspot_paths import Paths
-from connectors.hubspot_records import drop_nul
+from connectors.hubspot_records import without_nul
 from connectors.shared_bucket import SharedBucket
 from ringtrue.errors import (
     AllowanceSpent,
@@ -179,11 +179,10 @@ class Wire:
         if not raw:
             return None
         try:
-            data = orjson.loads(raw)
+            return orjson.loads(without_nul(raw))
         except orjson.JSONDecodeError as exc:
             message = f"HubSpot answered something that is not JSON when we wanted to {what}: a proxy or a maintenance page stands in between."
             raise (ConnectionLost(message) if writing else ServiceUnavailable(message)) from exc
-        return drop_nul(data) if b"\\u0000" in raw else data
 
     def _guard_allowance(self) -> None:
         used, allowed = self.usage.used_today, self.usage.allowed_today

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import multiprocessing
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from connectors.hubspot import HubspotCrm
 from connectors.hubspot_errors import problems_of, reason_of
+from connectors.hubspot_records import without_nul
 from connectors.hubspot_wire import pace
 from connectors.shared_bucket import SharedBucket
 from ringtrue.errors import (
@@ -254,6 +257,9 @@ def test_nul_characters_are_taken_out(tmp_path: Path) -> None:
         crm = connect(server.url, tmp_path)
         assert one_read(crm) == {"1": {"phone": "+14155550123"}}
         crm.close()
+    texts = ["\x00", "a\x00b", "\\\x00", "\\u0000", "\\\\u0000", "\x00\x00", 'say "\x00"']
+    for text in texts:
+        assert json.loads(without_nul(json.dumps([text, "end"]).encode())) == [text.replace("\x00", ""), "end"]
 
 
 def test_a_field_the_portal_does_not_have_is_named(tmp_path: Path) -> None:
@@ -283,6 +289,72 @@ def test_the_portal_is_named_even_by_a_token_that_may_not_see_the_account(tmp_pa
         assert crm.identity() == "4711"
         assert crm.identity() == "4711"
         assert len(server.asked) == 2
+        crm.close()
+
+
+def test_a_private_apps_token_knows_which_values_are_ours(tmp_path: Path) -> None:
+    versions = [
+        {
+            "value": "+14155550125",
+            "timestamp": "2026-11-07T16:50:06.678Z",
+            "sourceType": "INTEGRATION",
+            "sourceId": "7",
+        },
+        {"value": "+14155550124", "timestamp": "1762534206000", "sourceType": "INTEGRATION", "sourceId": "8"},
+        {"value": "", "timestamp": "2024-11-07T16:50:06Z", "sourceType": "CRM_UI", "sourceId": "userId:1"},
+    ]
+    row = {**contact("1"), "propertiesWithHistory": {"phone": versions}}
+
+    def answer(asked: Asked) -> Reply:
+        return Reply(200, {"hubId": 4711, "appId": 7} if "token" in asked.path else {"results": [row]})
+
+    with canned(answer) as server:
+        crm = connect(server.url, tmp_path)
+        edits = crm.history("contacts", ["1"], ["phone"])["1"]["phone"]
+        assert [(edit.value, edit.ours) for edit in edits] == [
+            ("+14155550125", True),
+            ("+14155550124", False),
+            (None, False),
+        ]
+        crm.close()
+
+
+def test_many_archived_records_are_listed_once_a_day_and_none_is_missed(tmp_path: Path) -> None:
+    now = [datetime(2026, 11, 24, 6, 0, tzinfo=UTC)]
+    archived = [
+        {**contact(str(number)), "archived": True, "archivedAt": "2026-11-20T00:00:00.000Z"}
+        for number in range(1, 2_201)
+    ]
+
+    def answer(asked: Asked) -> Reply:
+        if "/properties/" in asked.path:
+            return Reply(200, {"results": PROPERTIES})
+        if asked.path.endswith("/search"):
+            return Reply(200, {"total": 0, "results": []})
+        if "archived=true" not in asked.path:
+            return Reply(200, {"results": []})
+        start = int(parse_qs(urlsplit(asked.path).query).get("after", ["1"])[0]) - 1
+        page: dict[str, Any] = {"results": archived[start : start + 100]}
+        if start + 100 < len(archived):
+            page["paging"] = {"next": {"after": str(start + 101)}}
+        return Reply(200, page)
+
+    with canned(answer) as server:
+        crm = connect(server.url, tmp_path, clock=lambda: now[0])
+
+        def pull(cursor: str | None) -> tuple[list[str], str]:
+            pages = list(crm.pull("contacts", ["phone"], cursor=cursor))
+            return [record.record_id for page in pages for record in page.records], pages[-1].cursor
+
+        found, cursor = pull(None)
+        assert len(found) == 2_200
+        now[0] += timedelta(hours=1)
+        archived.append({**contact("5000"), "archived": True, "archivedAt": "2026-11-24T06:30:00.000Z"})
+        server.asked.clear()
+        assert pull(cursor)[0] == []
+        assert len(server.asked) == 1
+        now[0] += timedelta(days=1)
+        assert pull(cursor)[0] == ["5000"]
         crm.close()
 
 
