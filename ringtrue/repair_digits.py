@@ -138,7 +138,7 @@ def cut(numbers: Numbers, rows: Ints, by: int = 0) -> pa.Array:
 
 
 def fillers(numbers: Numbers) -> Flags:
-    """Rows of one digit again and again, or of a run along the keyboard; a calling code, or up to three digits, may stand before seven."""
+    """Rows of one digit again and again, after up to three others, or of a run along the keyboard, after a plus and its calling code."""
     digits, count, plus, width = numbers
     columns = np.arange(WIDTH)
     steps = np.zeros(digits.shape, np.uint8)
@@ -146,9 +146,15 @@ def fillers(numbers: Numbers) -> Flags:
     found = np.zeros(len(count), bool)
     for skip in range(4):
         outside = (columns <= skip) | (columns >= count[:, None])
-        for step, least in ((0, 4), (1, 5), (9, 5)):
-            enough = (count - skip >= 7) & (~plus | (width == skip)) if skip else count >= least
-            found |= enough & ((steps == step) | outside).all(axis=1)
+        start = digits[:, skip]
+        coded = plus & (width == skip)
+        for step, least, begins, allowed in (
+            (0, 4, True, ~plus | coded),
+            (1, 5, (start == ord("0")) | (start == ord("1")), coded),
+            (9, 5, (start == ord("0")) | (start == ord("9")), coded),
+        ):
+            enough = (count - skip >= 7) & allowed if skip else count >= least
+            found |= enough & begins & ((steps == step) | outside).all(axis=1)
     return found
 
 

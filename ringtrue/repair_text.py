@@ -283,14 +283,16 @@ def _split_pairs(line: str) -> list[tuple[str, bool]]:
 
 
 def _halves(part: str) -> tuple[str, str] | None:
-    """Two numbers of one length with nothing or only a space between them; no number has as many digits as both."""
+    """Two numbers written alike with only a space between them, or glued together with more digits than a number has."""
     digits = list(re.finditer(_D, part))
     if "+" in part or _EXTENSION in part or len(digits) % 2 or len(digits) < _PAIR:
         return None
     last, first = digits[len(digits) // 2 - 1].end(), digits[len(digits) // 2].start()
-    gap = part[last:first]
-    glued = not gap and len(digits) > _LONGEST and not re.search(r"\s", part.strip())
-    return (part[:first], part[first:]) if glued or (gap and not gap.strip(" (")) else None
+    gap, halves = part[last:first], (part[:last].strip(), part[last:].strip())
+    if not gap:
+        return halves if len(digits) > _LONGEST and not re.search(r"\s", part.strip()) else None
+    alike = re.sub(_D, "0", halves[0].lstrip("(")) == re.sub(_D, "0", halves[1].lstrip("("))
+    return halves if alike and not gap.strip(" (") else None
 
 
 def _piece(part: str, reason: str) -> Piece | None:
