@@ -35,17 +35,17 @@ def test_expected_runs_agree_with_the_published_table() -> None:
 
 @pytest.mark.parametrize("share", [0.05, 0.10])
 def test_it_rings_within_150_points_and_seldom_without_cause(share: float) -> None:
-    false_alarms, delays = 0, []
-    for seed in range(60):
+    false_alarms, rang = 0, []
+    for seed in range(40):
         state = advance({}, points(coin(share, 2_300, seed)))["web"]
         false_alarms += state.alarms
-        if state.ringing:
-            continue
-        doubled = advance({"web": state}, points(coin(2 * share, 150, 1_000 + seed), after=2_300))["web"]
-        delays.append(doubled.alarms > state.alarms)
-    assert np.mean(delays) >= 0.5
-    # 60 runs of 2,000 points: 60 alarms are allowed, chance included (Poisson, 99 %).
-    assert false_alarms <= 79
+        for again in range(0 if state.ringing else 5):
+            flags = coin(2 * share, 150, 1_000 * (again + 1) + seed)
+            doubled = advance({"web": state}, points(flags, after=2_300))["web"]
+            rang.append(doubled.alarms > state.alarms)
+    assert np.mean(rang) >= 0.5
+    # 40 runs of 2,000 points: one alarm in 2,000 is 40, chance included 55 (Poisson, 99 %).
+    assert false_alarms <= 55
 
 
 def test_days_one_by_one_are_the_same_as_all_at_once() -> None:
