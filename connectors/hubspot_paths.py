@@ -59,10 +59,6 @@ class Paths(NamedTuple):
         """Details of the portal behind the token."""
         return f"/account-info/{self.family}/details"
 
-    def daily_usage(self) -> str:
-        """Calls of the day, for tokens whose answers carry no daily headers."""
-        return f"/account-info/{self.family}/api-usage/daily/private-apps"
-
     def token_info(self) -> str:
         """What a private app's token says about itself. No date-versioned twin is published."""
         return "/oauth/v2/private-apps/get/access-token-info"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from connectors.crm import PropertyEdit
 from connectors.hubspot_pull import read_rows
@@ -51,7 +52,7 @@ def _look_for(wire: Wire, object_name: str, record_id: str, reader: RecordReader
     answer = wire.send(
         "read",
         "GET",
-        wire.paths.objects(object_name, f"/{record_id}"),
+        wire.paths.objects(object_name, f"/{quote(record_id, safe='')}"),
         query=[("properties", name) for name in ("hs_object_id", *MERGE_FIELDS)],
         what=f"read {object_name}",
         allow=(404,),

@@ -162,7 +162,7 @@ class TableFile:
                         f"{self.path.name} is not {self._encoding.name} throughout (after line {reader.line_num}). {ADVICE}"
                     ) from exc
                 line, before = before + 1, reader.line_num
-                if line == 1 and len(cells) == 1 and cells[0].startswith("sep="):
+                if line == 1 and cells and cells[0].startswith("sep=") and not any(cells[1:]):
                     continue
                 if any(cells):
                     yield line, [cell.strip() for cell in cells]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import stat
 import tracemalloc
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import openpyxl
@@ -71,6 +72,14 @@ def test_an_encoding_named_wrongly_in_the_settings_is_refused(tmp_path: Path) ->
         FileContacts(path, encoding="utf-ate")
 
 
+def test_an_encoding_that_breaks_late_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(b"name,phone\n" + b"Ann,+14155550123\n" * 2_000 + "Jürgen,+14155550124\n".encode("cp1252"))
+    contacts = FileContacts(path, encoding="utf-8")
+    with pytest.raises(FileUnreadable, match=r"list\.csv is not utf-8-sig throughout"):
+        read(contacts)
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_the_delimiter_is_found_even_when_another_stands_in_the_values(tmp_path: Path, delimiter: str) -> None:
     header = delimiter.join(["name", "phone", "note"])
@@ -82,8 +91,9 @@ def test_the_delimiter_is_found_even_when_another_stands_in_the_values(tmp_path:
 
 def test_excels_separator_line_is_obeyed(tmp_path: Path) -> None:
     contacts = FileContacts(save(tmp_path / "list.csv", "sep=|\nname|phone\nAnn|+14155550123\n"))
-    records, _ = read(contacts)
+    records, rejected = read(contacts)
     assert [record.values for record in records] == [{"name": "Ann", "phone": "+14155550123"}]
+    assert rejected == []
 
 
 def test_zeros_na_and_long_numbers_survive(tmp_path: Path) -> None:
@@ -170,6 +180,16 @@ def test_a_phone_column_without_a_telling_header_is_found_by_its_content(tmp_pat
         f"Person {n},2024-01-{n % 28 + 1:02},(415) 555-{n:04},{10000 + n}\n" for n in range(100, 130)
     )
     assert FileContacts(save(tmp_path / "list.csv", text)).fields.phones == ("b",)
+
+
+def test_an_e_mail_column_without_a_telling_header_is_found_by_its_content(tmp_path: Path) -> None:
+    text = "who,where to,phone\nAnn,ann@example.com,+14155550123\nBob,bob@example.com,+14155550124\n"
+    assert FileContacts(save(tmp_path / "list.csv", text)).fields.email == "where to"
+
+
+def test_a_column_headed_phone_that_holds_none_is_no_phone_column(tmp_path: Path) -> None:
+    text = "name,phone,tel\nAnn,yes,+14155550123\nBob,no,+14155550124\n"
+    assert FileContacts(save(tmp_path / "list.csv", text)).fields.phones == ("tel",)
 
 
 def test_a_list_without_a_header_is_read_from_its_first_row(tmp_path: Path) -> None:
@@ -275,6 +295,14 @@ def test_a_sheet_is_chosen_by_name(tmp_path: Path) -> None:
         FileContacts(path, sheet="Newer")
 
 
+def test_a_zip_that_is_no_workbook_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "list.xlsx"
+    with zipfile.ZipFile(path, "w") as parts:
+        parts.writestr("hello.txt", "hello")
+    with pytest.raises(FileUnreadable, match="is not a workbook Excel can open"):
+        FileContacts(path)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
@@ -337,10 +365,11 @@ def test_a_failed_export_leaves_the_old_file_whole(tmp_path: Path) -> None:
     write_csv_safely(path, ["phone"], [["+14155550123"]])
     before = path.read_bytes()
 
-    def rows() -> Sequence[Sequence[str]]:
+    def rows() -> Iterator[Sequence[str]]:
+        yield ["+14155550124"]
         raise FileUnreadable("The source broke.")
 
     with pytest.raises(FileUnreadable):
-        write_csv_safely(path, ["phone"], (row for row in rows()))
+        write_csv_safely(path, ["phone"], rows())
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
