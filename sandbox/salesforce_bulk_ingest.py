@@ -15,7 +15,7 @@ from starlette.responses import Response
 from sandbox.faults import due
 from sandbox.salesforce_errors import RequestError, RowError
 from sandbox.salesforce_http import Call, Rule, json_response
-from sandbox.salesforce_ingest_file import JobFailed, Upload, values_of
+from sandbox.salesforce_ingest_file import JobFailed, Upload, check, values_of
 from sandbox.salesforce_jobs import FINISHED, Job, Jobs, csv_response, dialect_of, invalid_state, writer
 from sandbox.salesforce_org import Org
 from sandbox.salesforce_rows import Outcome, Rows, Terms
@@ -202,12 +202,15 @@ class _Run:
             lock=job.get("_lock", ""),
             fail=job.get("_fail", 0),
         )
+        self.crowded = float(ingest.org.settings["parent_lock_rate"])
+        self.accounts: set[str] = set()
         self.shuffle = random.Random(job["id"]).shuffle
 
     async def rows(self) -> None:
         """Try every row. Raises JobFailed where the header is wrong or a fault says so."""
         jobs, job, upload = self.ingest.jobs, self.job, self.upload
         try:
+            await jobs.org.readers.thread(lambda: check(jobs.path(job, "upload.csv"), job))
             upload.read_header()
             self._check_header()
         except JobFailed:
@@ -276,7 +279,7 @@ class _Run:
             if len(row) != width
         ]
         values = [values_of(self.upload.header, row) for row in whole]
-        results = self._write(values)
+        results = self._write(values) if not self.crowded else self._write_crowded(values)
         succeeded = [
             [outcome, "true" if new else "false", *row]
             for row, (outcome, new) in zip(whole, results, strict=True)
@@ -304,6 +307,25 @@ class _Run:
             pairs = [(_id(row), {name: value for name, value in row.items() if name.lower() != "id"}) for row in values]
             return [(outcome, False) for outcome in rows.update(view, pairs, self.terms)]
         return [self._upsert(rows, view, row) for row in values]
+
+    def _write_crowded(self, values: list[dict[str, Any]]) -> list[tuple[Outcome, bool]]:
+        """Write rows while chunks that run beside this one hold the accounts met before: siblings that stand apart in the file lock each other out."""
+        present = self.ingest.org.store.get_many(self.view.name, [_id(row) for row in values])
+        accounts = [present[_id(row)].fields.get("AccountId") if _id(row) in present else None for row in values]
+        locked = {
+            place
+            for place, account in enumerate(accounts)
+            if account in self.accounts and self.ingest.org.random.random() < self.crowded
+        }
+        self.accounts.update(account for account in accounts if account)
+        written = iter(self._write([row for place, row in enumerate(values) if place not in locked]))
+        message = "unable to obtain exclusive access to this record or 1 records: {}"
+        return [
+            (RowError("UNABLE_TO_LOCK_ROW", message.format(accounts[place])), False)
+            if place in locked
+            else next(written)
+            for place in range(len(values))
+        ]
 
     def _upsert(self, rows: Rows, view: View, row: dict[str, Any]) -> tuple[Outcome, bool]:
         name = self.job["externalIdFieldName"]

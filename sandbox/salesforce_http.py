@@ -122,9 +122,9 @@ def error_response(error: RequestError | RowError) -> Response:
 
 
 def refuse(fault: Fault) -> Refusal:
-    """Salesforce's own words for a fault of the wire."""
-    status, code, message = {
-        "status_429": (429, "REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests (Concurrent API Requests) Limit exceeded."),
+    """Salesforce's own words for a fault of the wire; the fault's `status`, `code` and `message` come first (403 TXN_SECURITY_METERING_ERROR, 420...)."""
+    usual = {
+        "status_429": (429, "REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded."),
         "status_500": (
             500,
             "UNKNOWN_EXCEPTION",
@@ -135,13 +135,14 @@ def refuse(fault: Fault) -> Refusal:
             "SERVER_UNAVAILABLE",
             "Server is too busy or down for maintenance. Please try again later.",
         ),
-        "expired_session": (401, "INVALID_SESSION_ID", "Session expired or invalid"),
-        "expired_for_ever": (401, "INVALID_SESSION_ID", "Session expired or invalid"),
-    }[fault.kind]
+    }
+    status, code, message = usual.get(fault.kind, (401, "INVALID_SESSION_ID", "Session expired or invalid"))
+    said = fault.options
     headers = {"content-type": JSON}
-    if fault.kind == "status_429" and fault.options.get("retry_after") is not None:
-        headers["retry-after"] = str(fault.options["retry_after"])
-    return Refusal(status, headers, orjson.dumps([{"message": message, "errorCode": code}]))
+    if said.get("retry_after") is not None:
+        headers["retry-after"] = str(said["retry_after"])
+    error = {"message": said.get("message", message), "errorCode": said.get("code", code)}
+    return Refusal(int(said.get("status", status)), headers, orjson.dumps([error]))
 
 
 class Surface:

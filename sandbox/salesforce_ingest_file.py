@@ -24,7 +24,7 @@ class Upload:
         self._source = path.open(encoding="utf-8", newline="")
         self._ending = LINE_ENDINGS[job["lineEnding"]]
         self._name = job["lineEnding"]
-        self._reader = csv.reader(self._lines(), delimiter=DELIMITERS[job["columnDelimiter"]])
+        self._reader = csv.reader(self._lines(), delimiter=DELIMITERS[job["columnDelimiter"]], strict=True)
         self.header: list[str] = []
 
     def __enter__(self) -> Upload:
@@ -61,6 +61,14 @@ class Upload:
                     f"ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is {self._name}"
                 )
             yield line
+
+
+def check(path: Path, job: Job) -> None:
+    """Read a whole upload once. Raises JobFailed at the first thing wrong with it, so that a broken file changes nothing."""
+    with Upload(path, job) as upload:
+        upload.read_header()
+        while upload.chunk(1000):
+            pass
 
 
 def values_of(header: list[str], row: list[str]) -> dict[str, Any]:

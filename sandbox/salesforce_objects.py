@@ -181,7 +181,7 @@ _TASK = SObject(
         text_field("CallObject", "Call Object Identifier", 255),
         Field("CompletedDateTime", "Completed Date", "datetime", createable=False, updateable=False),
         derived_field("IsClosed", "Closed", "boolean", "task_closed"),
-        Field("IsArchived", "Archived", "boolean", createable=False, updateable=False, nillable=False, default=False),
+        derived_field("IsArchived", "Archived", "boolean", "task_archived"),
         reference_field("AccountId", "Account ID", ("Account",), "Account", updateable=False),
         *SYSTEM,
     ),

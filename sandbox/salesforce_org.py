@@ -49,6 +49,7 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "open_cursors": 10,
     "query_page": 2000,
     "bulk_page": 50_000,
+    "parent_lock_rate": 0.0,  # chance that a bulk row meets a lock where its account stood in an earlier chunk of the file
     "random_lock_rate": 0.0,  # share of written rows that meet UNABLE_TO_LOCK_ROW
 }
 

@@ -158,6 +158,8 @@ class Rows:
     def _writable(
         self, view: View, identifier: str, record: Record | None, seen: set[str], *, deleting: bool = False
     ) -> Record:
+        if not identifier:
+            raise RowError("MISSING_ARGUMENT", "Id not specified in an update call", ("Id",))
         if len(identifier) != 18 or not identifier.isalnum():
             raise RowError("MALFORMED_ID", f"bad id {identifier}", ("Id",))
         if object_of_prefix(identifier) != view.name:

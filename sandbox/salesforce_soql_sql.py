@@ -67,7 +67,7 @@ def stored(alias: str, name: str) -> str:
     return f"json_extract({alias}.fields,'$.{name}')"
 
 
-def value_sql(alias: str, field: Field) -> str:
+def value_sql(alias: str, field: Field, now_ms: int) -> str:
     """SQL for a field's stored value: text, number, 1 and 0 for booleans, epoch milliseconds for the row's own dates."""
     member = f"(SELECT {{}} FROM records m WHERE m.object = iif({stored(alias, 'ContactId')} IS NULL, 'Lead', 'Contact') AND m.record_id = coalesce({stored(alias, 'ContactId')}, {stored(alias, 'LeadId')}))"
     person = "nullif(trim(coalesce({0} || ' ', '') || coalesce({1}, '')), '')"
@@ -79,6 +79,7 @@ def value_sql(alias: str, field: Field) -> str:
         "master": f"{alias}.merged_into",
         "person_name": person.format(stored(alias, "FirstName"), stored(alias, "LastName")),
         "task_closed": f"coalesce({stored(alias, 'Status')} = 'Completed', 0)",
+        "task_archived": f"coalesce({stored(alias, 'Status')} = 'Completed' AND {stored(alias, 'ActivityDate')} < '{_archive_day(now_ms)}', 0)",
         "member_phone": member.format(stored("m", "Phone")),
         "member_mobile": member.format(stored("m", "MobilePhone")),
         "member_do_not_call": f"coalesce({member.format(stored('m', 'DoNotCall'))}, 0)",
@@ -130,6 +131,9 @@ class _Compiler:
         conditions = [f"{self.alias}.object = '{self.view.name}'"]
         if not (self.include_deleted or query.all_rows):
             conditions.append(f"{self.alias}.deleted_at IS NULL")
+            archived = self.view.field("IsArchived")
+            if archived is not None:
+                conditions.append(f"NOT {value_sql(self.alias, archived, self.now_ms)}")
         if query.where is not None:
             conditions.append(self.condition(query.where))
         order = [self.sort_key(one.path, one.descending, one.nulls_last) for one in query.order]
@@ -195,14 +199,14 @@ class _Compiler:
                 joined = f"{self.alias}p{len(self.joins)}"
                 objects = ", ".join(f"'{one}'" for one in reference.references)
                 self.join_sql.append(
-                    f"LEFT JOIN records {joined} ON {joined}.object IN ({objects}) AND {joined}.record_id = {value_sql(alias, reference)}"
+                    f"LEFT JOIN records {joined} ON {joined}.object IN ({objects}) AND {joined}.record_id = {value_sql(alias, reference, self.now_ms)}"
                 )
                 self.joins[canonical] = (joined, parent_view)
             alias, view = self.joins[canonical]
         field = view.field(last)
         if field is None:
             raise no_such_column(last, view.name, self.text)
-        return value_sql(alias, field), field, (*canonical, field.name)
+        return value_sql(alias, field, self.now_ms), field, (*canonical, field.name)
 
     def sort_key(self, path: str, descending: bool, nulls_last: bool) -> str:
         aliases = {one.alias for one in self.query.columns if isinstance(one, Aggregate) and one.alias}
@@ -322,6 +326,11 @@ class _Compiler:
         if field.type == "date":
             return moment.strftime("%Y-%m-%d")
         return milliseconds if field.source != "json" else json_time(milliseconds)
+
+
+def _archive_day(now_ms: int) -> str:
+    """Closed tasks due before this day are archived: only queryAll shows them."""
+    return (datetime.fromtimestamp(now_ms / 1000, UTC) - timedelta(days=365)).strftime("%Y-%m-%d")
 
 
 def _soap_kind(field: Field) -> str:

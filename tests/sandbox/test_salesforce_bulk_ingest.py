@@ -63,8 +63,12 @@ def test_result_rows_come_in_another_order(salesforce: Wire) -> None:
             "ClientInputError : LineEnding is invalid on user data. Current LineEnding setting is LF",
         ),
         ("", "InvalidBatch : Failed to read the header row: the file is empty"),
+        (
+            'Id,Phone\n{0},"un"escaped"\n',
+            "InvalidBatch : The file is not valid UTF-8 CSV: ',' expected after '\"'",
+        ),
     ],
-    ids=["unknown or hidden", "byte order mark", "no id", "line ends", "nothing"],
+    ids=["unknown or hidden", "byte order mark", "no id", "line ends", "nothing", "quotes"],
 )
 def test_a_wrong_file_fails_the_whole_job(salesforce: Wire, content: str, message: str) -> None:
     identifier = salesforce.ids("Contact", 1)[0]
@@ -167,6 +171,22 @@ def test_a_job_that_fails_half_way_leaves_rows_unprocessed(salesforce: Wire) -> 
     assert (job["state"], job["numberRecordsProcessed"]) == ("Failed", 200)
     left = salesforce.rows(f"/jobs/ingest/{job['id']}/unprocessedrecords")
     assert [row["Id"] for row in left] == identifiers[200:]
+
+
+def test_siblings_that_stand_apart_lock_each_other_out(salesforce: Wire) -> None:
+    rows = salesforce.query("SELECT Id, AccountId FROM Contact WHERE AccountId != null ORDER BY AccountId")["records"]
+    together = [row["Id"] for row in rows]
+    apart = together[::2] + together[1::2]
+    assert len(together) > 200
+    salesforce.hands.settings(parent_lock_rate=1.0)
+    failed = [
+        salesforce.ingest("Id,Department\n" + "".join(f"{identifier},{value}\n" for identifier in order))[
+            "numberRecordsFailed"
+        ]
+        for value, order in (("a", apart), ("b", together))
+    ]
+    assert failed[0] > 0
+    assert failed[1] < failed[0]
 
 
 def test_bulk_does_not_give_leads_away(salesforce: Wire) -> None:

@@ -25,6 +25,7 @@ def test_outcomes_come_in_request_order_and_the_status_is_200(salesforce: Wire) 
         *_rows(["003Sb0000000ZZZIAA"], Phone="1"),
         *_rows([good[:15]], Phone="2"),
         *_rows([fourth], Nope="1"),
+        {"attributes": {"type": "Contact"}, "Phone": "1"},
     ]
     answer = salesforce.call("PATCH", PATH, json={"allOrNone": False, "records": records})
     assert answer.status_code == 200
@@ -37,6 +38,7 @@ def test_outcomes_come_in_request_order_and_the_status_is_200(salesforce: Wire) 
         "INVALID_CROSS_REFERENCE_KEY",
         "DUPLICATE_VALUE",
         "INVALID_FIELD",
+        "MISSING_ARGUMENT",
     ]
     assert all("errorCode" not in result["errors"][0] for result in results[1:])
     assert salesforce.hands.record("Contact", good)["fields"]["Phone"] == "+1 415 555 0100"

@@ -28,6 +28,13 @@ def test_refusals_speak_salesforce(salesforce: Wire, kind: str, status: int, cod
     assert salesforce.call("GET", "/query", params=soql).status_code == 200
 
 
+def test_a_fault_may_have_words_of_its_own(salesforce: Wire) -> None:
+    words = {"status": 403, "code": "TXN_SECURITY_METERING_ERROR", "message": "Policies took too long to complete."}
+    salesforce.hands.fault("read", "status_500", **words)
+    status, error = salesforce.refused("GET", "/limits")
+    assert (status, error) == (403, {"message": words["message"], "errorCode": words["code"]})
+
+
 def test_the_edge_answers_in_html(salesforce: Wire) -> None:
     salesforce.hands.fault("read", "html_502")
     answer = salesforce.call("GET", "/limits")

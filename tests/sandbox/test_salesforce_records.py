@@ -219,6 +219,17 @@ def test_a_call_is_logged_as_a_task(salesforce: Wire) -> None:
     assert who["attributes"]["type"] == "Contact"
 
 
+def test_old_calls_are_archived_and_need_query_all(salesforce: Wire) -> None:
+    contact = salesforce.ids("Contact", 1)[0]
+    for day in ("2020-02-03", "2999-01-01"):
+        call = {"Subject": "Call", "Status": "Completed", "WhoId": contact, "ActivityDate": day, "CallObject": "test"}
+        salesforce.json("POST", "/sobjects/Task", json=call)
+    soql = "SELECT ActivityDate, IsArchived FROM Task WHERE CallObject = 'test' ORDER BY ActivityDate"
+    assert [row["IsArchived"] for row in salesforce.query(soql)["records"]] == [False]
+    assert [row["IsArchived"] for row in salesforce.query(soql, "queryAll")["records"]] == [True, False]
+    assert salesforce.bulk_query(soql, "queryAll")["numberRecordsProcessed"] == 2
+
+
 def test_a_person_leaves_a_campaign_by_deleting_the_membership(salesforce: Wire) -> None:
     member = salesforce.query("SELECT Id, CampaignId, ContactId FROM CampaignMember WHERE ContactId != null LIMIT 1")[
         "records"
