@@ -28,7 +28,7 @@ typedef struct { /* sections of the file, in the order of tables.py */
     const int16_t *plan_of_letters;
     const Prefix *outcomes;
     const Plan *plans;
-    uint32_t classes, no_region;
+    uint32_t classes, no_region, repeated;
 } Tables;
 typedef struct {
     const uint8_t *at;
@@ -48,7 +48,7 @@ static int tables_from(Tables *t, const Py_buffer *view)
 {
     const uint8_t *base = view->buf;
     const uint32_t *head = view->buf;
-    if (view->len < 4 * 20)
+    if (view->len < 4 * 21)
         return 0;
     const void **section[] = {(const void **)&t->pages, (const void **)&t->class_of, (const void **)&t->digit, (const void **)&t->key,
         (const void **)&t->ascii, (const void **)&t->viable_end, (const void **)&t->extension_end, (const void **)&t->flags,
@@ -59,7 +59,8 @@ static int tables_from(Tables *t, const Py_buffer *view)
         *section[i] = base + head[i];
     t->classes = head[17];
     t->no_region = head[18];
-    return head[19] == (uint32_t)view->len;
+    t->repeated = head[19];
+    return head[20] == (uint32_t)view->len;
 }
 
 static uint32_t walk(const Tables *t, uint32_t state, Digits d)
@@ -347,6 +348,8 @@ static PyObject *py_read(PyObject *self, PyObject *args)
                 possible[i] = (int8_t)r.plan->lengths[r.digits.count];
                 type[i] = (int8_t)kind;
                 reason[i] = (int8_t)reason_of[valid ? 0 : 1 + possible[i]];
+                if (r.digits.count >= (int)t.repeated && !memcmp(r.digits.at, r.digits.at + 1, r.digits.count - 1))
+                    listed = 1;
                 if (listed && reason_of[13 + listed]) { /* 0, `ok`: the caller wants phonenumbers' answers as they are */
                     reason[i] = (int8_t)reason_of[13 + listed];
                     valid = 0;

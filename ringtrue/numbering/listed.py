@@ -6,7 +6,7 @@ import re
 import tomllib
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 LISTED: Final = ("placeholder", "fiction_range")
 """The reasons of listed numbers, in the order in which the tables number them."""
@@ -18,16 +18,23 @@ def listed_text() -> str:
 
 
 @cache
-def _entries() -> tuple[tuple[int, str, str], ...]:
-    return tuple((entry["code"], entry["reason"], entry["pattern"]) for entry in tomllib.loads(listed_text())["listed"])
+def _data() -> dict[str, Any]:
+    return tomllib.loads(listed_text())
+
+
+def repeated() -> int:
+    """How many times one digit makes a placeholder."""
+    return int(_data()["repeated"])
 
 
 def listed_patterns(code: int) -> list[tuple[str, str]]:
     """Reason and pattern of what is listed for a calling code."""
-    return [(reason, pattern) for wanted, reason, pattern in _entries() if wanted in (0, code)]
+    return [(entry["reason"], entry["pattern"]) for entry in _data()["listed"] if entry["code"] == code]
 
 
 def listed_reason(code: int, national: str) -> str | None:
     """Why a national number of this calling code reaches nobody, or None; placeholders before fiction."""
+    if len(national) >= repeated() and len(set(national)) == 1:
+        return "placeholder"
     found = [reason for reason, pattern in listed_patterns(code) if re.fullmatch(pattern, national)]
     return min(found, key=LISTED.index, default=None)

@@ -14,11 +14,11 @@ from typing import Final
 import numpy as np
 import phonenumbers
 
-from ringtrue.numbering.listed import listed_text
+from ringtrue.numbering.listed import listed_text, repeated
 
 _SOURCES: Final = ("regex.py", "automata.py", "text.py", "names.py", "listed.py", "builder.py", "tables.py")
 _ALIGNMENT: Final = 64
-_HEAD: Final = 20
+_HEAD: Final = 21
 _REWRITE: Final = 29
 
 
@@ -82,7 +82,10 @@ def build() -> bytes:
     if len(numbers.digits.children) > 0xFFFF or len(pages) > 256 or max(map(len, outcomes)) > _REWRITE + 3:
         raise OverflowError("phonenumbers' metadata has outgrown the kernel's tables; ringtrue needs an update.")
     return _join(
-        [section if isinstance(section, bytes) else section.tobytes() for section in sections], text.classes, NO_REGION
+        [section if isinstance(section, bytes) else section.tobytes() for section in sections],
+        text.classes,
+        NO_REGION,
+        repeated(),
     )
 
 
