@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from connectors.crm import BulkJob, CallPage, FieldInfo, FieldMap, Page, PropertyEdit, StepPrepared, Usage, WantedField
 from connectors.http import TokenBucket
@@ -20,7 +21,7 @@ from connectors.salesforce_errors import GRANT
 from connectors.salesforce_ids import api_name
 from connectors.salesforce_ingest import Ingest, split
 from connectors.salesforce_prepare import prepare
-from connectors.salesforce_pull import Puller, PullSettings, Question
+from connectors.salesforce_pull import Puller, PullSettings, Question, gathered
 from connectors.salesforce_records import DEFAULT_FIELDS, OBJECTS, infos_of, pruned, records_of, select, shape_of
 from connectors.salesforce_session import SalesforceSession, Wire
 from connectors.salesforce_write import COLLECTION_SIZE, READ_SIZE, read_rows, write_if_unmodified, write_rows
@@ -133,8 +134,9 @@ class SalesforceCrm:
         """
         shape = shape_of(self._seen(object_name, fields), self.describe(object_name))
         puller = Puller(self._session, self._settings.pull)
-        for rows in puller.pull(Question(object_name, shape), cursor=cursor, since=since):
-            yield Page(records_of(shape, rows.rows), rows.cursor.encode())
+        batches = puller.pull(Question(object_name, shape), cursor=cursor, since=since)
+        for records, place in gathered(batches, partial(records_of, shape), self._settings.pull.page_rows):
+            yield Page(records, place)
         self.nul_bytes += puller.nul_bytes
 
     def pull_ids(self, object_name: str) -> Iterator[list[str]]:
@@ -147,7 +149,7 @@ class SalesforceCrm:
                 yield [one["Id"] for one in page]
             return
         job = wait_for_query(self._session, open_query(self._session, soql, deleted_too=False), pull.polling)
-        results = QueryResults(self._session, job, ("Id",), page_rows=pull.bulk_page_rows, batch_rows=pull.batch_rows)
+        results = QueryResults(self._session, job, ("Id",), page_rows=pull.bulk_page_rows, batch_rows=pull.page_rows)
         for batch in results:
             yield [row[0] for row in batch.rows]
 
@@ -155,8 +157,9 @@ class SalesforceCrm:
         """Logged calls changed since the cursor, archived and deleted ones included."""
         asked = CallQuestion(self.describe("Task"), self._settings.call_number_field, self._settings.call_trunk_field)
         puller = Puller(self._session, self._settings.pull)
-        for rows in puller.pull(asked.question, cursor=cursor, since=since):
-            yield CallPage(asked.calls_of(rows.rows), rows.cursor.encode())
+        batches = puller.pull(asked.question, cursor=cursor, since=since)
+        for calls, place in gathered(batches, asked.calls_of, self._settings.pull.page_rows):
+            yield CallPage(calls, place)
         self.nul_bytes += puller.nul_bytes
 
     def call_outcomes(self) -> dict[str, str]:

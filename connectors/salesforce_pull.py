@@ -12,10 +12,10 @@ never passes the present: a record stamped in the future must not hide what chan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from connectors.http import LoopGuard
 from connectors.salesforce_bulk import Polling, QueryResults, open_query, wait_for_query
@@ -30,12 +30,14 @@ ORDER = "ORDER BY SystemModstamp, Id"
 
 @dataclass(frozen=True)
 class PullSettings:
-    """Sizes of a pull. `overlap_seconds` before the cursor are read again, for transactions that commit late."""
+    """Sizes of a pull. `overlap_seconds` before the cursor are read again, for transactions that commit late; `page_rows` is how many records, about, one
+    page hands to the caller.
+    """
 
     overlap_seconds: float = 600.0
     bulk_from_rows: int = 10_000
     bulk_page_rows: int = 50_000
-    batch_rows: int = 5_000
+    page_rows: int = 5_000
     polling: Polling = field(default_factory=Polling)
 
 
@@ -44,6 +46,25 @@ class Rows(NamedTuple):
 
     rows: list[list[str]]
     cursor: Cursor
+
+
+T = TypeVar("T")
+
+
+def gathered(
+    batches: Iterable[Rows], read: Callable[[list[list[str]]], list[T]], page_rows: int
+) -> Iterator[tuple[list[T], str]]:
+    """Batches read and joined into pages of at least `page_rows`, each with the cursor of its last batch. The last page may be smaller, or empty."""
+    page: list[T] = []
+    cursor: Cursor | None = None
+    for batch in batches:
+        page += read(batch.rows)
+        cursor = batch.cursor
+        if len(page) >= page_rows:
+            yield page, cursor.encode()
+            page, cursor = [], None
+    if cursor is not None:
+        yield page, cursor.encode()
 
 
 @dataclass(frozen=True)
@@ -166,7 +187,6 @@ class Puller:
             job,
             question.shape.columns,
             page_rows=self._settings.bulk_page_rows,
-            batch_rows=self._settings.batch_rows,
             locator=begun.locator,
             before=begun.rows,
         )

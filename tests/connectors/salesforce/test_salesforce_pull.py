@@ -27,7 +27,7 @@ def test_rest_and_bulk_hand_over_the_same_records(org: StandIn) -> None:
         "Contact", {"LastName": "Ünal", "Phone": '+49 30 901820, ext "7"', "OtherPhone": "1\n2", "DoNotCall": True}
     )
     rest = connect(org.url)
-    bulk = connect(org.url, bulk_from_rows=0, bulk_page_rows=70, batch_rows=32)
+    bulk = connect(org.url, bulk_from_rows=0, bulk_page_rows=70, page_rows=32)
     for name in rest.objects:
         fields = [*rest.available_fields(name).all_fields(), "CreatedDate"]
         one, _ = pulled(rest, name, fields)
@@ -59,7 +59,7 @@ def test_values_are_text_in_one_form(sf: SalesforceCrm, org: StandIn) -> None:
 
 def test_small_pulls_come_oldest_change_first_with_a_cursor_each(org: StandIn) -> None:
     org.settings(query_page=200)
-    crm = connect(org.url)
+    crm = connect(org.url, page_rows=200)
     pages = list(crm.pull("Contact", ["Phone"], cursor=None))
     assert len(pages) > 1
     marks = [(record.modified_at, record.record_id) for page in pages for record in page.records]
@@ -110,7 +110,7 @@ def test_deleted_and_merged_records_are_noticed(org: StandIn, bulk_from_rows: in
 
 @pytest.mark.parametrize("bulk_from_rows", [10_000, 0], ids=["rest", "bulk"])
 def test_ids_of_the_living_by_either_way(org: StandIn, bulk_from_rows: int) -> None:
-    crm = connect(org.url, bulk_from_rows=bulk_from_rows, bulk_page_rows=100, batch_rows=64)
+    crm = connect(org.url, bulk_from_rows=bulk_from_rows, bulk_page_rows=100, page_rows=64)
     ids = [one for page in crm.pull_ids("Contact") for one in page]
     assert len(ids) == len(set(ids)) == org.count("Contact")
     crm.close()
@@ -135,7 +135,7 @@ def test_a_time_newer_than_the_cursor_does_not_skip_what_lies_between(sf: Salesf
 
 
 def test_a_bulk_pull_cut_short_goes_on_where_it_was(org: StandIn) -> None:
-    first = connect(org.url, bulk_from_rows=0, bulk_page_rows=100, batch_rows=40)
+    first = connect(org.url, bulk_from_rows=0, bulk_page_rows=100, page_rows=40)
     seen: dict[str, int] = {}
     pages = first.pull("Contact", ["Phone"], cursor=None)
     cursor = ""
@@ -145,7 +145,7 @@ def test_a_bulk_pull_cut_short_goes_on_where_it_was(org: StandIn) -> None:
         for record in page.records:
             seen[record.record_id] = seen.get(record.record_id, 0) + 1
     first.close()
-    second = connect(org.url, bulk_from_rows=0, bulk_page_rows=100, batch_rows=40)
+    second = connect(org.url, bulk_from_rows=0, bulk_page_rows=100, page_rows=40)
     records, last = pulled(second, "Contact", ["Phone"], cursor)
     living = {record.record_id for record in records if not record.deleted} | set(seen)
     assert len(living) >= org.count("Contact")
@@ -156,7 +156,7 @@ def test_a_bulk_pull_cut_short_goes_on_where_it_was(org: StandIn) -> None:
 
 
 def test_a_bulk_pull_whose_job_is_gone_starts_again(org: StandIn) -> None:
-    crm = connect(org.url, bulk_from_rows=0, bulk_page_rows=100)
+    crm = connect(org.url, bulk_from_rows=0, bulk_page_rows=100, page_rows=50)
     cursor = next(iter(crm.pull("Contact", ["Phone"], cursor=None))).cursor
     place = decode(cursor, "Contact").bulk
     assert place is not None
@@ -167,7 +167,7 @@ def test_a_bulk_pull_whose_job_is_gone_starts_again(org: StandIn) -> None:
 
 
 def test_other_fields_than_the_job_was_asked_for_start_a_new_job(org: StandIn) -> None:
-    crm = connect(org.url, bulk_from_rows=0, bulk_page_rows=100)
+    crm = connect(org.url, bulk_from_rows=0, bulk_page_rows=100, page_rows=50)
     cursor = next(iter(crm.pull("Contact", ["Phone"], cursor=None))).cursor
     records, _ = pulled(crm, "Contact", ["Phone", "Email"], cursor)
     assert len({record.record_id for record in records if not record.deleted}) == org.count("Contact")
