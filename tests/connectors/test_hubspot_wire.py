@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,6 @@ import pytest
 from connectors.hubspot import HubspotCrm
 from connectors.hubspot_errors import problems_of, reason_of
 from connectors.hubspot_records import without_nul
-from connectors.hubspot_wire import pace
-from connectors.shared_bucket import SharedBucket
 from ringtrue.errors import (
     AllowanceSpent,
     ConnectionLost,
@@ -32,32 +28,7 @@ from ringtrue.errors import (
 )
 from ringtrue.records import RecordWrite
 from tests.connectors.canned import Asked, Reply, canned
-from tests.connectors.hubspot_help import connect
-
-PROPERTIES = [{"name": name, "label": name, "type": "string"} for name in ("phone", "hs_object_id", "note")]
-GENERAL = {"X-HubSpot-RateLimit-Max": "190", "X-HubSpot-RateLimit-Remaining": "150"}
-
-
-def contact(record_id: str, **properties: str | None) -> dict[str, Any]:
-    return {
-        "id": record_id,
-        "properties": properties,
-        "createdAt": "2026-01-30T03:30:17.883Z",
-        "updatedAt": "2026-11-07T16:50:06.678Z",
-        "archived": False,
-    }
-
-
-def portal(*replies: Reply) -> Any:
-    """Answers the properties by itself, then the replies one after the other, the last one for ever."""
-    left = list(replies)
-
-    def answer(asked: Asked) -> Reply:
-        if "/properties/" in asked.path:
-            return Reply(200, {"results": PROPERTIES}, GENERAL)
-        return left.pop(0) if len(left) > 1 else left[0]
-
-    return answer
+from tests.connectors.hubspot_help import GENERAL, PROPERTIES, connect, contact, portal
 
 
 def limit(policy: str) -> Reply:
@@ -358,61 +329,6 @@ def test_many_archived_records_are_listed_once_a_day_and_none_is_missed(tmp_path
         crm.close()
 
 
-def refuse_one(asked: Asked) -> Reply:
-    """Takes all rows but number 3, of which it says only that one row was bad."""
-    ids = [row["id"] for row in asked.body["inputs"]]
-    taken = [contact(record_id) for record_id in ids if record_id != "3"]
-    if len(taken) == len(ids):
-        return Reply(200, {"results": taken})
-    error = {"status": "error", "category": "VALIDATION_ERROR", "message": "One row was bad."}
-    return Reply(207, {"results": taken, "numErrors": 1, "errors": [error]})
-
-
-def test_a_bad_row_that_is_not_named_is_found(tmp_path: Path) -> None:
-    with canned(refuse_one) as server:
-        crm = connect(server.url, tmp_path)
-        results = crm.write("contacts", [RecordWrite(str(number), {"phone": "x"}) for number in range(1, 6)])
-        assert [(result.outcome, result.reason) for result in results] == [
-            ("applied", None),
-            ("applied", None),
-            ("failed", "One row was bad."),
-            ("applied", None),
-            ("applied", None),
-        ]
-        crm.close()
-
-
-def test_a_bad_row_that_is_named_in_a_400_costs_one_more_call(tmp_path: Path) -> None:
-    def answer(asked: Asked) -> Reply:
-        ids = [row["id"] for row in asked.body["inputs"]]
-        if "3" in ids:
-            return Reply(400, {"category": "VALIDATION_ERROR", "message": "Bad row.", "context": {"ids": ["3"]}})
-        return Reply(200, {"results": [contact(record_id) for record_id in ids]})
-
-    with canned(answer) as server:
-        crm = connect(server.url, tmp_path)
-        results = crm.write("contacts", [RecordWrite(str(number), {"phone": "x"}) for number in range(1, 6)])
-        assert [result.outcome for result in results] == ["applied", "applied", "failed", "applied", "applied"]
-        assert len(server.asked) == 2
-        crm.close()
-
-
-def test_a_row_that_is_neither_confirmed_nor_refused_is_tried_again_later(tmp_path: Path) -> None:
-    def answer(asked: Asked) -> Reply:
-        if asked.path.endswith("/batch/read"):
-            return Reply(200, {"results": [contact(row["id"]) for row in asked.body["inputs"]]})
-        return Reply(200, {"results": [contact("1")]})
-
-    with canned(answer) as server:
-        crm = connect(server.url, tmp_path)
-        results = crm.write("contacts", [RecordWrite("1", {"phone": "x"}), RecordWrite("2", {"phone": "x"})])
-        assert [(result.outcome, result.reason) for result in results] == [
-            ("applied", None),
-            ("retry", "HubSpot did not confirm this row."),
-        ]
-        crm.close()
-
-
 def test_half_an_answer_to_a_read_is_asked_for_again(tmp_path: Path) -> None:
     half = Reply(200, b'{"results": []}', {"Content-Length": "5000", "Connection": "close"})
     with canned(portal(half, FOUND)) as server:
@@ -446,59 +362,6 @@ def test_an_app_that_is_nearly_out_of_calls_waits(tmp_path: Path) -> None:
         one_read(crm)
         assert any(wait > 0.5 for wait in waits)
         crm.close()
-
-
-def take_many(folder: Path, count: int) -> None:
-    bucket = SharedBucket("portal", 100.0, 1.0, folder=folder)
-    for _ in range(count):
-        bucket.take()
-
-
-def test_processes_share_one_bucket(tmp_path: Path) -> None:
-    """hubspot-api-nodejs 416: limiters of one process each break the limit together."""
-    context = multiprocessing.get_context("spawn")
-    started = time.monotonic()
-    workers = [context.Process(target=take_many, args=(tmp_path, 30)) for _ in range(2)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0]
-    # Sixty tokens at a hundred a second, from a bucket that held one.
-    assert time.monotonic() - started >= 0.59
-
-
-@pytest.mark.parametrize("most", [100, 190, 250])
-def test_our_pace_keeps_to_the_limit_in_every_ten_seconds(tmp_path: Path, most: int) -> None:
-    now = [0.0]
-
-    def sleep(seconds: float) -> None:
-        now[0] += seconds
-
-    rate, burst = pace(most, 10.0)
-    bucket = SharedBucket("portal", rate, burst, folder=tmp_path, clock=lambda: now[0], sleep=sleep)
-    sent: list[float] = []
-    for _ in range(5 * most):
-        bucket.take()
-        sent.append(now[0])
-    assert max(sum(start <= moment < start + 10.0 for moment in sent) for start in sent) <= most
-    assert len(sent) / now[0] > 0.85 * most / 10.0
-
-
-def test_a_pause_holds_back_everybody_and_a_reboot_nobody(tmp_path: Path) -> None:
-    now = [1_000.0]
-    waits: list[float] = []
-
-    def bucket() -> SharedBucket:
-        return SharedBucket("portal", 10.0, 5.0, folder=tmp_path, clock=lambda: now[0], sleep=waits.append)
-
-    bucket().take()
-    bucket().pause(10.0)
-    bucket().take()
-    assert waits[-1] == pytest.approx(10.1)
-    now[0] = 5.0
-    bucket().take()
-    assert len(waits) == 1
 
 
 def test_reasons_are_read_out_of_the_json_inside_the_message() -> None:
