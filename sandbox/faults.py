@@ -5,7 +5,8 @@ requests of that op since the fault was set (1 is the next one); `times` is how 
 
 * played here, before or around the surface: `status_429` (retry_after: seconds, or absent), `status_500`, `status_503`, `html_502`, `expired_session` (401),
   `expired_for_ever` (401 until cleared), `drop_before`, `drop_after`, `drop_mid_body`, `slow` (seconds), `strip_header` (name),
-  `kill` (pid, at: "before" | "received" | "answered": SIGKILL to the process `pid`)
+  `kill` (pid, at: SIGKILL to the process `pid` "before" the request is handled, which then never is, when it is "received" and handled but not answered, or
+  when it is "answered" completely)
 * played by the surface, for the request they fall on (`due`): `row_locked` (rows: "one" or "all"), `partial_failure` (n), `job_failed`, `status_423`
 * in force until cleared (`standing`): `hidden_field` (field), `read_only_field` (field), `index_lag` (ms), `hold_rows` (ids), `slow_job` (seconds)
 """
@@ -211,7 +212,7 @@ class FaultMiddleware:
             await asyncio.sleep(float(slow.options.get("seconds", 1)))
         if kill and kill.options.get("at", "before") == "before":
             _kill(kill)
-        if "drop_before" in faults:
+        if "drop_before" in faults or (kill and kill.options.get("at", "before") == "before"):
             await _drain(receive)
             await _abort(scope, receive)
             return
