@@ -48,15 +48,17 @@ def history(numbers: int, each: int = 5, seed: int = 1) -> pd.DataFrame:
     contact = np.where(outcome == words.index("wrong_person"), who, -1)
     return pd.DataFrame(
         {
-            "number": pd.Categorical.from_codes(who, ("+1" + digits).to_numpy(dtype=object)).astype("str"),
-            "contact": pd.array(pd.Series(contact).where(contact >= 0), dtype="Int64"),
+            "number": pd.Categorical.from_codes(who, pd.Index("+1" + digits)).astype("str"),
+            "contact": pd.Series(contact).astype("Int64").mask(contact < 0),
             "source": pd.Categorical.from_codes(
-                np.where(service, 1 + which, 0), ["call:salesforce", "lookup:twilio", "lookup:melissa"]
+                np.where(service, 1 + which, 0), pd.Index(["call:salesforce", "lookup:twilio", "lookup:melissa"])
             ),
-            "group": pd.Categorical.from_codes(np.where(service, which, -1), ["twilio", "melissa"]),
-            "outcome": pd.Categorical.from_codes(outcome, words),
+            "group": pd.Categorical.from_codes(np.where(service, which, -1), pd.Index(["twilio", "melissa"])),
+            "outcome": pd.Categorical.from_codes(outcome, pd.Index(words)),
             "observed_at": NOW - pd.to_timedelta(chance.integers(0, 730 * 86_400, rows), unit="s"),
-            "trunk": pd.Categorical.from_codes(np.where(called, chance.integers(0, 4, rows), -1), ["a", "b", "c", "d"]),
+            "trunk": pd.Categorical.from_codes(
+                np.where(called, chance.integers(0, 4, rows), -1), pd.Index(["a", "b", "c", "d"])
+            ),
         }
     )
 
@@ -71,10 +73,10 @@ def rules(numbers: int) -> pd.DataFrame:
             "contact": None,
             "source": "rule:numbering",
             "group": None,
-            "outcome": pd.Categorical.from_codes(wrong.astype(int), ["format_valid", "format_invalid"]),
+            "outcome": pd.Categorical.from_codes(wrong.astype(int), pd.Index(["format_valid", "format_invalid"])),
             "observed_at": NOW,
             "trunk": None,
-            "detail": pd.Categorical.from_codes(wrong.astype(int), ["ok", "unassigned_range"]),
+            "detail": pd.Categorical.from_codes(wrong.astype(int), pd.Index(["ok", "unassigned_range"])),
         }
     )
 

@@ -66,9 +66,6 @@ def decide(
     words = vocabulary()
     counts = np.array([_is_evidence(outcome) for outcome in OUTCOMES])
     data = Observations(observations, policy, now, strength=words.log_lr(), counts=counts)
-    ids = pa.array(observations["id"]) if "id" in observations.columns else None
-    if isinstance(ids, pa.ChunkedArray):
-        ids = ids.combine_chunks()
     reasons = Reasons(policy, data.source, data.detail, now)
     mute = Mute(trunk_alarms(observations, policy) if alarms is None else alarms, data.trunk)
     living = words.flags("line", "alive")
@@ -77,7 +74,7 @@ def decide(
         texts = data.number.values.take(pa.array(numbers))
         muted = mute.calls(rows.trunk, rows.time) & (rows.group < 0) & ~living[rows.outcome]
         facts = _facts(data, rows, muted, texts, policy, int(now.timestamp()))
-        parts.append(table(facts, texts, data.contact.values, ids, reasons.write, policy, int(now.timestamp())))
+        parts.append(table(facts, texts, data.contact.values, data.ids, reasons.write, policy, int(now.timestamp())))
     if not parts:
         nothing = pd.DataFrame({"number": ["+0"], "source": [""], "outcome": ["error"], "observed_at": [now]})
         return decide(nothing, policy, now).iloc[:0]

@@ -140,6 +140,8 @@ class Observations:
         self.contact, self.source = coded(frame, "contact"), coded(frame, "source")
         self.group, self.trunk = coded(frame, "group"), coded(frame, "trunk")
         self.detail, self.line_type = coded(frame, "detail"), coded(frame, "line_type")
+        ids = pa.array(frame["id"]) if "id" in frame.columns else None
+        self.ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
         words = coded(frame, "outcome")
         position = {outcome: place for place, outcome in enumerate(OUTCOMES)}
         by_word = np.array([*(position.get(word, -1) for word in words.values.to_pylist()), -1], np.int16)
@@ -172,6 +174,7 @@ class Observations:
             ties = kept[order[tied]]
             within = np.lexsort(
                 (
+                    self._id_ranks(ties),
                     np.zeros(len(ties)) if self._prior is None else self._prior[ties],
                     self.line_type.codes[ties],
                     self.detail.codes[ties],
@@ -187,6 +190,14 @@ class Observations:
             )
             order[tied] = order[tied][within]
         return kept[order].astype(np.int32)
+
+    def _id_ranks(self, rows: Ints) -> Ints:
+        """Where rows are equal in everything, their ids decide, so that evidence does not depend on the order of arrival either."""
+        if self.ids is None:
+            return rows
+        ranks = np.empty(len(rows), np.int64)
+        ranks[pc.array_sort_indices(self.ids.take(pa.array(rows))).to_numpy()] = np.arange(len(rows))
+        return ranks
 
     def chunks(self) -> Iterator[tuple[Ints, Rows]]:
         """Numbers (as codes) with their rows, 100,000 numbers at a time."""

@@ -53,7 +53,14 @@ def simulate(numbers: int, seed: int, *, fault_days: float = 0.0, attempts: int 
     draw = chance.random(shape)
     picks = np.broadcast_to(pick_up[:, None], shape)
     living = np.select(
-        [draw < 0.008, draw < 0.013, draw < 0.013 + picks, draw < 0.05 + picks, draw < 0.06 + picks, draw < 0.45 + picks],
+        [
+            draw < 0.008,
+            draw < 0.013,
+            draw < 0.013 + picks,
+            draw < 0.05 + picks,
+            draw < 0.06 + picks,
+            draw < 0.45 + picks,
+        ],
         ["not_assigned", "intercepted", "reached", "busy", "absent", "voicemail"],
         "no_answer",
     ).astype(object)
