@@ -21,7 +21,7 @@ from sandbox.faults import FaultMiddleware, Faults, Stats
 from sandbox.salesforce_campaigns import load_campaigns
 from sandbox.salesforce_collections import Collections
 from sandbox.salesforce_hands import convert_route, hands
-from sandbox.salesforce_http import Surface, refuse
+from sandbox.salesforce_http import Surface
 from sandbox.salesforce_metadata import MetadataApi
 from sandbox.salesforce_org import Org
 from sandbox.salesforce_query import Queries
@@ -64,6 +64,6 @@ def salesforce_app(
             Mount("/", surface),
         ],
         middleware=[
-            Middleware(FaultMiddleware, faults=faults, stats=counters, classify=surface.classify, refuse=refuse)
+            Middleware(FaultMiddleware, faults=faults, stats=counters, classify=surface.classify, refuse=surface.refuse)
         ],
     )

@@ -121,7 +121,7 @@ def error_response(error: RequestError | RowError) -> Response:
     return json_response([error.rest()], error.status)
 
 
-def refuse(fault: Fault) -> Refusal:
+def _refusal(fault: Fault) -> Refusal:
     """Salesforce's own words for a fault of the wire; the fault's `status`, `code` and `message` come first (403 TXN_SECURITY_METERING_ERROR, 420...)."""
     usual = {
         "status_429": (429, "REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded."),
@@ -156,6 +156,12 @@ class Surface:
         """(op, path template) of a request, for faults and counters."""
         rule, _ = self._find(method, path)
         return (rule.op, f"{rule.method} {rule.path}") if rule else ("read", f"{method} (unknown)")
+
+    def refuse(self, fault: Fault) -> Refusal:
+        """The answer to a request that meets a fault of the wire. A session that has expired stays so: retrying with its token is no use."""
+        if fault.kind == "expired_session":
+            self.org.sessions.expire_all()
+        return _refusal(fault)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)

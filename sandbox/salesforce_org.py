@@ -102,8 +102,7 @@ class Readers:
             connection = sqlite3.connect(
                 f"file:{self._path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
             )
-            connection.execute("PRAGMA cache_size=-32768")
-            connection.execute("PRAGMA mmap_size=268435456")
+            connection.execute("PRAGMA cache_size=-16384")
         try:
             yield connection
         finally:

@@ -25,6 +25,9 @@ def test_refusals_speak_salesforce(salesforce: Wire, kind: str, status: int, cod
     assert salesforce.call("GET", "/query", params=soql).status_code == 200
     refused = salesforce.refused("GET", "/query", params=soql)
     assert (refused[0], refused[1]["errorCode"]) == (status, code)
+    if status == 401:
+        assert salesforce.call("GET", "/query", params=soql).status_code == 401, "the old token is of no use any more"
+        salesforce.log_in()
     assert salesforce.call("GET", "/query", params=soql).status_code == 200
 
 
