@@ -128,11 +128,11 @@ def admin_routes(store: RecordStore, faults: Faults, stats: Stats, hands: Hands)
         ("records", records, ["GET"]),
         ("count", count, ["GET"]),
     ]
-    return [Route(f"/__sandbox__/{name}", _plainly(handler), methods=methods) for name, handler, methods in routes]
+    return [Route(f"/__sandbox__/{name}", plainly(handler), methods=methods) for name, handler, methods in routes]
 
 
-def _plainly(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    """Turn a wrong request into an answer that says what is wrong with it."""
+def plainly(handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    """Turn a wrong request (KeyError, ValueError) into an answer that says what is wrong with it."""
 
     async def answer(request: Request) -> Response:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -118,8 +118,13 @@ def answer_odds(line: Line, at: int) -> float:
 
 
 def _calling_time(person: Person, epoch: int, draw: int) -> int:
-    at = person.created_at + _HOUR + (epoch - person.created_at - _HOUR) * draw // 2**32
-    return at // DAY * DAY + (9 + draw % 8) * _HOUR + draw // 8 % 3600 * 1000
+    """A moment in office hours at the callee's place, between the record's creation and the epoch."""
+    earliest = person.created_at + _HOUR // 60
+    at = earliest + (epoch - earliest) * draw // 2**32
+    day = datetime.fromtimestamp(at // DAY * DAY // 1000, UTC)
+    offset = ZoneInfo(person.place.timezone).utcoffset(day.replace(tzinfo=None)) or timedelta()
+    office = (9 + draw % 8) * _HOUR + draw // 8 % 3600 * 1000
+    return min(epoch, max(earliest, at // DAY * DAY + office - round(offset.total_seconds() * 1000)))
 
 
 def _outcome(world: World, person: Person, field: Written, at: int, draw: int) -> tuple[str, int]:

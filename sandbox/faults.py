@@ -3,7 +3,8 @@
 A fault is JSON: `{"op": "write", "kind": "status_429", "nth": 1, "times": 1, ...}`. `op` is write, read, query, search, login, bulk or any; `nth` counts
 requests of that op since the fault was set (1 is the next one); `times` is how many requests from then on meet it, 0 for all of them. Further keys by kind:
 
-* played here, before or around the surface: `status_429` (retry_after: seconds, or absent), `status_500`, `status_503`, `html_502`, `expired_session` (401),
+* played here, before or around the surface: `status_429` (retry_after: seconds, or absent), `status_500`, `status_503`, `html_502`, `status` (status: any number, such as
+  477 or 521; retry_after), `expired_session` (401),
   `expired_for_ever` (401 until cleared), `drop_before`, `drop_after`, `drop_mid_body`, `slow` (seconds), `strip_header` (name),
   `kill` (pid, at: SIGKILL to the process `pid` "before" the request is handled, which then never is, when it is "received" and handled but not answered, or
   when it is "answered" completely)
@@ -25,7 +26,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 OPS = frozenset({"write", "read", "query", "search", "login", "bulk", "any"})
 STANDING_KINDS = frozenset({"hidden_field", "read_only_field", "index_lag", "hold_rows", "slow_job"})
 SURFACE_KINDS = frozenset({"row_locked", "partial_failure", "job_failed", "status_423"})
-REFUSAL_KINDS = frozenset({"status_429", "status_500", "status_503", "html_502", "expired_session", "expired_for_ever"})
+REFUSAL_KINDS = frozenset(
+    {"status", "status_429", "status_500", "status_503", "html_502", "expired_session", "expired_for_ever"}
+)
 WIRE_KINDS = REFUSAL_KINDS | {"drop_before", "drop_after", "drop_mid_body", "slow", "strip_header", "kill"}
 KINDS = STANDING_KINDS | SURFACE_KINDS | WIRE_KINDS
 
@@ -160,11 +163,18 @@ class Stats:
 Classify = Callable[[str, str], tuple[str, str]]
 """(method, path) -> (op, path template), e.g. ("PATCH", "/x/objects/contacts/12") -> ("write", "PATCH /x/objects/{object}/{id}")."""
 Refuse = Callable[[Fault], Refusal]
-"""The vendor's answer for a fault of REFUSAL_KINDS except html_502."""
+"""The vendor's answer for a fault of REFUSAL_KINDS except html_502 and status."""
 
-_HTML_502 = (
-    b"<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
-)
+
+def _from_the_edge(fault: Fault) -> Refusal:
+    """An answer of a gateway in front of the vendor: HTML, nothing in it to go by."""
+    status = 502 if fault.kind == "html_502" else int(fault.options["status"])
+    title = "502 Bad Gateway" if status == 502 else str(status)
+    headers = {"content-type": "text/html"}
+    if "retry_after" in fault.options:
+        headers["retry-after"] = str(fault.options["retry_after"])
+    page = f"<html><head><title>{title}</title></head><body><center><h1>{title}</h1></center></body></html>"
+    return Refusal(status, headers, page.encode())
 
 
 class FaultMiddleware:
@@ -219,11 +229,7 @@ class FaultMiddleware:
         refused = next((fault for kind, fault in faults.items() if kind in REFUSAL_KINDS), None)
         if refused:
             await _drain(receive)
-            answer = (
-                Refusal(502, {"content-type": "text/html"}, _HTML_502)
-                if refused.kind == "html_502"
-                else self.refuse(refused)
-            )
+            answer = _from_the_edge(refused) if refused.kind in ("html_502", "status") else self.refuse(refused)
             await _send_refusal(answer, send)
             return
         if not faults.keys() & {"drop_after", "drop_mid_body", "strip_header", "kill"}:

@@ -10,7 +10,7 @@ from typing import Any
 from sandbox.calls import PastCall, hubspot_words, past_calls, salesforce_words
 from sandbox.people import Person
 from sandbox.places import BY_CODE
-from sandbox.salesforce_ids import record_id
+from sandbox.salesforce_ids import record_id, record_number
 from sandbox.store import RecordStore
 from sandbox.world import World, Written
 
@@ -40,6 +40,16 @@ def salesforce_id(person: Person) -> tuple[str, str]:
 def hubspot_id(person: Person) -> str:
     """The record id of a person at HubSpot."""
     return str(_HUBSPOT_CONTACT + person.serial)
+
+
+def person_of(world: World, crm: str, identifier: str) -> Person | None:
+    """The person behind a record that was loaded from the world; None for a record made later or in a world of real data."""
+    if world.real_data:
+        return None
+    serial = record_number(identifier) - 1 if crm == "salesforce" else int(identifier) - _HUBSPOT_CONTACT
+    if not 0 <= serial < world.crowd.size or world.crowd.crms(serial) not in (crm, "both"):
+        return None
+    return world.person(serial)
 
 
 def load_salesforce(store: RecordStore, world: World, calls: bool = True) -> int:

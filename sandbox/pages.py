@@ -17,11 +17,11 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from sandbox.calls import HUBSPOT_LABELS
-from sandbox.load import hubspot_id, salesforce_id
+from sandbox.load import hubspot_id, person_of, salesforce_id
 from sandbox.page_cards import OBJECTS, SEARCHED, STATUS_FIELD, Card, calls_of, card_of, story
-from sandbox.salesforce_ids import record_number
 from sandbox.store import RecordStore, json_value
 from sandbox.world import Person, World
+from sandbox.world_admin import world_routes
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _PAGE = 40
@@ -101,7 +101,7 @@ class Pages:
             card = card_of(crm, object_name, record, store)
             steps = story(store.history_of(object_name, record_id))
             calls = calls_of(card, store, self._labels)
-        person = self._person(card)
+        person = person_of(self._world, card.crm, card.record_id)
         return self._page(
             "contact.html",
             card=card,
@@ -160,18 +160,6 @@ class Pages:
         self._counts = (time.monotonic(), dict(total))
         return self._counts[1]
 
-    def _person(self, card: Card) -> Person | None:
-        """The person of the world behind a record that came from it."""
-        if self._world.real_data:
-            return None
-        serial = (
-            record_number(card.record_id) - 1 if card.crm == "salesforce" else int(card.record_id) - 100_000_000_001
-        )
-        if not 0 <= serial < self._world.crowd.size:
-            return None
-        person = self._world.person(serial)
-        return person if person.crms in (card.crm, "both") else None
-
     def _twin(self, card: Card, person: Person | None) -> str:
         """The address of the same person's record in the other CRM, if there is one."""
         if person is None or person.crms != "both":
@@ -211,6 +199,7 @@ def pages_app(stores: Mapping[str, RecordStore], world: World) -> Starlette:
         routes=[
             Route("/", pages.home),
             Route("/style.css", pages.style),
+            *world_routes(world),
             Route("/{crm}/{object}/{record_id}", pages.contact),
         ]
     )
