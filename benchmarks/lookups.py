@@ -32,7 +32,7 @@ GOAL_MEBIBYTES = 300
 def start_stand_in(home: Path) -> tuple[subprocess.Popen[bytes], str]:
     """The lookup services on a free port."""
     ports = home / "ports.json"
-    command = [sys.executable, "-m", "sandbox.lookups_app", "--home", str(home), "--port", "0", "--ports-file", str(ports)]
+    command = [sys.executable, "-m", "sandbox.lookups", "--home", str(home), "--port", "0", "--ports-file", str(ports)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     while not ports.exists():
         if process.poll() is not None:

@@ -120,7 +120,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIns]:
     command = [
         sys.executable,
         "-m",
-        "sandbox.lookups_app",
+        "sandbox.lookups",
         "--home",
         str(home),
         "--port",

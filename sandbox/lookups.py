@@ -54,8 +54,8 @@ def lookups_app(world: World | None) -> Lookups:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """`python -m sandbox.lookups_app`: the lookup services alone."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox.lookups_app", description=__doc__)
+    """`python -m sandbox.lookups`: the lookup services alone."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.lookups", description=__doc__)
     parser.add_argument("--home", type=Path, required=True, help="directory of the world")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--contacts", type=int, default=2000)
