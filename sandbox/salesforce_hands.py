@@ -18,6 +18,7 @@ from sandbox.salesforce_objects import STANDARD_OBJECTS
 from sandbox.salesforce_org import Org
 from sandbox.salesforce_rows import Outcome, Rows, Terms
 from sandbox.salesforce_schema import View
+from sandbox.store import json_value
 
 
 def hands(org: Org, rows: Rows) -> Hands:
@@ -37,8 +38,13 @@ def hands(org: Org, rows: Rows) -> Hands:
 
     def merge(name: str, survivor: str, loser: str, source: str) -> str:
         winner, other = long_id(survivor) or survivor, long_id(loser) or loser
-        if not org.store.merge(name, winner, other, source, rows.now()):
-            raise KeyError(loser)
+        with org.store.transaction():
+            if not org.store.merge(name, winner, other, source, rows.now()):
+                raise KeyError(loser)
+            for _, child, reference in STANDARD_OBJECTS[name].children:
+                orphans = list(org.store.query(child, f"deleted_at IS NULL AND {json_value(reference)} = ?", [other]))
+                moved = [(record.record_id, {reference: winner}) for record in orphans]
+                org.store.update_many(child, moved, source, rows.now())
         return winner
 
     return Hands(edit, create, merge, delete, org.settings, org.apply)

@@ -179,9 +179,10 @@ class Surface:
         if rule is None:
             raise not_found()
         version = parts.get("version", "")
-        if version and float(version) < self.org.settings["oldest_version"]:
+        soap = rule.path.startswith("/services/Soap")
+        if version and not soap and float(version) < self.org.settings["oldest_version"]:
             raise RequestError(410, "UNSUPPORTED_API_VERSION", _RETIRED)
-        if version and float(version) > NEWEST_VERSION:
+        if version and not soap and float(version) > NEWEST_VERSION:
             raise not_found()
         if not rule.open:
             scheme, _, token = request.headers.get("authorization", "").partition(" ")

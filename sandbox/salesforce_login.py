@@ -49,6 +49,8 @@ def rules() -> list[Rule]:
 
 async def soap_login(call: Call) -> Response:
     """Partner `login()` with password and security token in one string."""
+    if float(call.version) < call.org.settings["oldest_version"]:
+        return _fault("UNSUPPORTED_API_VERSION", f"API version {call.version} is retired.")
     if float(call.version) >= SOAP_LOGIN_ENDS:
         return _fault(
             "UNSUPPORTED_API_VERSION",

@@ -132,7 +132,7 @@ class Org:
         self.settings: dict[str, Any] = {**DEFAULT_SETTINGS, **store.setting(_SETTINGS, {})}
         self.sessions = Sessions()
         self.readers = Readers(str(store.path))
-        self.random = random.Random(int(store.count("User")))
+        self.random = random.Random(7)
         self._usage_since = self.now_ms()
         self.api_calls = int(store.setting("sf:api_calls", 0))
         self.schema = Schema(

@@ -84,30 +84,29 @@ class Queries:
             raise malformed_query("ALL ROWS not allowed in this context")
         statement = compile_query(views, query, text, call.org.now_ms(), include_deleted=include_deleted)
         size = page_size(call)
-        return json_response(
-            await call.org.readers.run(lambda connection: self._open(connection, call, statement, size))
-        )
+        answer, opened = await call.org.readers.run(lambda connection: self._open(connection, call, statement, size))
+        while opened and len(self._cursors) >= call.org.settings["open_cursors"]:
+            self._cursors.pop(next(iter(self._cursors)))
+        self._cursors.update(opened)
+        return json_response(answer)
 
-    def _open(self, connection: sqlite3.Connection, call: Call, statement: Statement, size: int) -> dict[str, Any]:
+    def _open(
+        self, connection: sqlite3.Connection, call: Call, statement: Statement, size: int
+    ) -> tuple[dict[str, Any], dict[str, _Cursor]]:
+        """The first page, and the cursor that further pages need."""
         query = statement.query
         if query.counts and not query.group:
-            total = connection.execute(statement.select(["count(*)"], ordered=False), statement.parameters).fetchone()[
-                0
-            ]
-            return {"totalSize": total, "done": True, "records": []}
+            counted = connection.execute(statement.select(["count(*)"], ordered=False), statement.parameters)
+            return {"totalSize": counted.fetchone()[0], "done": True, "records": []}, {}
         shape = Shape(statement, call.data_path)
         if query.aggregates:
             records = [shape.record(row) for row in rows_of(connection, statement, shape.expressions)]
-            return {"totalSize": len(records), "done": True, "records": records}
+            return {"totalSize": len(records), "done": True, "records": records}, {}
         found = connection.execute(grouped(statement, ["r.seq"]), statement.parameters)
-        rows = array("q", (seq for (seq,) in found))
+        cursor = _Cursor(statement, array("q", (seq for (seq,) in found)))
         locator = "0r8" + secrets.token_hex(8)
-        cursor = _Cursor(statement, rows)
-        if len(rows) > size:
-            while len(self._cursors) >= call.org.settings["open_cursors"]:
-                self._cursors.pop(next(iter(self._cursors)))
-            self._cursors[locator] = cursor
-        return self._page(connection, call, locator, cursor, 0, size)
+        page = self._page(connection, call, locator, cursor, 0, size)
+        return page, {locator: cursor} if len(cursor.rows) > size else {}
 
     def _page(
         self, connection: sqlite3.Connection, call: Call, locator: str, cursor: _Cursor, start: int, size: int

@@ -54,8 +54,9 @@ def test_every_login_of_simple_salesforce_works(empty_salesforce: Wire, login: d
         ({"consumer_key": "other", "consumer_secret": "sandbox-secret", "domain": "acme.my"}, "invalid_client_id"),
         ({"consumer_key": "sandbox-key", "consumer_secret": "other", "domain": "acme.my"}, "invalid_client"),
         ({**USER, "version": "65.0"}, "UNSUPPORTED_API_VERSION"),
+        ({**USER, "version": "20.0"}, "UNSUPPORTED_API_VERSION"),
     ],
-    ids=["token", "key", "secret", "SOAP version"],
+    ids=["token", "key", "secret", "SOAP has ended", "version is retired"],
 )
 def test_a_wrong_login_is_refused_with_its_code(empty_salesforce: Wire, login: dict[str, str], code: str) -> None:
     with pytest.raises(SalesforceAuthenticationFailed) as refused:

@@ -243,6 +243,19 @@ def test_a_person_leaves_a_campaign_by_deleting_the_membership(salesforce: Wire)
     assert wrong["errorCode"] == "REQUIRED_FIELD_MISSING"
 
 
+def test_a_merge_moves_calls_and_memberships_to_the_survivor(salesforce: Wire) -> None:
+    survivor, loser = salesforce.ids("Contact", 2)
+    task = salesforce.json("POST", "/sobjects/Task", json={"Subject": "Call", "WhoId": loser})["id"]
+    campaign = salesforce.json("POST", "/sobjects/Campaign", json={"Name": "Calls"})["id"]
+    member = salesforce.json("POST", "/sobjects/CampaignMember", json={"CampaignId": campaign, "ContactId": loser})[
+        "id"
+    ]
+    salesforce.hands.merge("Contact", survivor, loser)
+    assert salesforce.json("GET", f"/sobjects/Task/{task}")["WhoId"] == survivor
+    assert salesforce.json("GET", f"/sobjects/CampaignMember/{member}")["ContactId"] == survivor
+    assert salesforce.hands.record("Contact", loser)["merged_into"] == survivor
+
+
 def test_a_new_campaign_has_statuses(empty_salesforce: Wire) -> None:
     campaign = empty_salesforce.json("POST", "/sobjects/Campaign", json={"Name": "Calls"})["id"]
     soql = f"SELECT Label, HasResponded FROM CampaignMemberStatus WHERE CampaignId = '{campaign}' ORDER BY SortOrder"
