@@ -38,6 +38,8 @@ _NOT_FOUND_IN_BULK = re.compile(r"Field name not found : ([\w.]+)")
 _NOT_WRITABLE = re.compile(r"Unable to create/update fields: ([\w, ]+)")
 _OBJECT = re.compile(r"/sobjects/(\w+)|sObject type '(\w+)'")
 
+_ONE_RECORD = re.compile(r"/sobjects/\w+/\w{15}(?:\w{3})?(?:$|\?)")
+
 _GONE = frozenset({"ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE_KEY"})
 _RETRY = frozenset(
     {
@@ -64,7 +66,6 @@ _UNREADABLE = frozenset(
     {
         "MALFORMED_QUERY",
         "JSON_PARSER_ERROR",
-        "INVALIDJOBSTATE",
         "INVALID_QUERY_FILTER_OPERATOR",
         "EXCEEDED_MAX_SIZE_REQUEST",
     }
@@ -77,6 +78,10 @@ class QueryLocatorLost(ServiceUnavailable):
 
 class QueryTooSlow(ServiceUnavailable):
     """The query ran into the server's time limit: ask for less, or by Bulk."""
+
+
+class JobStateRefused(SchemaChanged):
+    """The job is not in the state that this needs: not ended yet, or ended already."""
 
 
 class ApiError(NamedTuple):
@@ -163,6 +168,10 @@ def _known(status: int, entry: ApiError, url: str) -> RingTrueError | None:
         return FieldMissing(
             f"Our user does not see the object {name or said}. Give the integration user read and edit access to it."
         )
+    if code == "INVALIDJOBSTATE":
+        return JobStateRefused(f"The Bulk job is not in the state for this ({said}).")
+    if code.startswith("INSUFFICIENT_ACCESS") and _ONE_RECORD.search(url):
+        return RecordRefused(reason_of(entry))
     if code in _NO_RIGHT or (status == 403 and code not in ("", "NOT_FOUND")):
         return CredentialRefused(
             f"Salesforce does not let our user do this ({code}: {said}). Check the integration user's permissions."

@@ -13,7 +13,7 @@ from connectors.crm import BulkJob, BulkState
 from connectors.http import RetryPolicy, retrying
 from connectors.salesforce_bulk import Polling, download, wait_for_job
 from connectors.salesforce_csv import csv_of, picked
-from connectors.salesforce_errors import ApiError, bulk_entry, field_error_of, row_of
+from connectors.salesforce_errors import ApiError, JobStateRefused, bulk_entry, field_error_of, row_of
 from connectors.salesforce_ids import api_name, id18
 from connectors.salesforce_session import SalesforceSession
 from connectors.salesforce_write import settle_gone
@@ -72,7 +72,9 @@ class Ingest:
         self._session.request("PUT", url, data=body, headers={"Content-Type": "text/csv; charset=UTF-8"})
 
     def close(self, job_id: str) -> None:
-        """Let the job run. After a lost answer the job is asked for its state, so that it is closed once and only once."""
+        """Let the job run. After a lost answer the job is asked for its state, so that it is closed once and only once; a job that was closed before
+        is left as it is.
+        """
         self._change_state(job_id, "UploadComplete", done=lambda state: state != "open")
 
     def abort(self, job_id: str) -> None:
@@ -87,7 +89,7 @@ class Ingest:
         def once() -> None:
             try:
                 self._session.json("PATCH", f"jobs/ingest/{job_id}", json={"state": state})
-            except ConnectionLost:
+            except (ConnectionLost, JobStateRefused):
                 if not done(self.state(job_id).state):
                     raise
 
@@ -118,6 +120,8 @@ class Ingest:
     def results(self, job_id: str) -> Iterator[list[RowResult]]:
         """A result for every row of an ended job, joined by id. Raises ServiceUnavailable when fewer came than the job processed."""
         job = self._session.json("GET", f"jobs/ingest/{job_id}")
+        if _job_of(job).state in ("open", "running"):
+            raise ServiceUnavailable(f"The Bulk job {job_id} has not ended yet. Ask for its results when it has.")
         seen = 0
         for rows in self._rows(job_id, "successfulResults", ("sf__Id",)):
             seen += len(rows)

@@ -201,6 +201,7 @@ def _permission_steps(
     steps += _grant(session, INTEGRATION_SET, ids.get(INTEGRATION_SET), edit, dry_run)
     steps += _grant(session, SALES_SET, ids.get(SALES_SET), dict.fromkeys(own, False), dry_run)
     steps.append(_assign(session, ids.get(INTEGRATION_SET), dry_run))
+    steps.append(_sales_team(session, ids.get(SALES_SET)))
     return steps
 
 
@@ -290,3 +291,17 @@ def _assign(session: SalesforceSession, set_id: str | None, dry_run: bool) -> St
             "2. Add the integration user.",
         )
     return StepPrepared(what, "created")
+
+
+def _sales_team(session: SalesforceSession, set_id: str | None) -> StepPrepared:
+    """Who is in sales is for a person to say; as long as nobody has the set, we ask."""
+    what = f"Permission set {SALES_SET} for the sales team"
+    if set_id is not None:
+        where = f"PermissionSetId = '{set_id}'"
+        if session.query(select(("Id",), "PermissionSetAssignment", where), deleted_too=False)["records"]:
+            return StepPrepared(what, "exists")
+    return StepPrepared(
+        what,
+        "by_hand",
+        f"1. Open Setup, Permission Sets, {_SETS[SALES_SET][0]}, Manage Assignments. 2. Add the people of the sales team, or a permission set group of theirs.",
+    )

@@ -177,14 +177,19 @@ class SalesforceSession(requests.Session):
         self._hold_back(call.kind)
         kwargs.setdefault("allow_redirects", False)
         renewed = False
+        login = self.login
+        login_error: RingTrueError | None = None
 
         def once() -> requests.Response:
-            nonlocal renewed
-            login = self.login
+            nonlocal renewed, login, login_error
             response = self._send(call, verb, address, *args, **kwargs)
             if response.status_code == 401 and not renewed:
                 renewed = True
-                self._renew(login)
+                try:
+                    login = self._renew(login)
+                except RingTrueError as exc:
+                    login_error = exc
+                    raise
                 response = self._send(call, verb, address, *args, **kwargs)
             if response.status_code == 401:
                 raise CredentialRefused(
@@ -195,16 +200,20 @@ class SalesforceSession(requests.Session):
                 raise error
             return response
 
+        def passing(error: RingTrueError) -> bool:
+            # A login has its own repeats; the call must not multiply them.
+            return error is not login_error and (call.repeatable or never_arrived(error))
+
         try:
             return retrying(
                 once,
                 policy=self.wire.retry,
-                retry_if=None if call.repeatable else never_arrived,
+                retry_if=passing,
                 on_retry=self.note_retry,
                 sleep=self.sleep,
             )
         except ServiceUnavailable as exc:
-            if call.repeatable or isinstance(exc, TurnedAway):
+            if call.repeatable or isinstance(exc, TurnedAway) or exc is login_error:
                 raise
             raise ConnectionLost(f"{exc} It is not known whether the change was made.") from exc
 
@@ -275,12 +284,13 @@ class SalesforceSession(requests.Session):
 
         return retrying(once, policy=self.wire.retry, on_retry=self.note_retry, sleep=self.sleep)
 
-    def _renew(self, refused: Login) -> None:
+    def _renew(self, refused: Login) -> Login:
         """Log in again, unless another thread has done so since."""
         with self._renewing:
-            if self._login is refused or self._login is None:
+            if self._login is None or self._login is refused:
                 self._login = None
                 self._login = self._log_in()
+            return self._login
 
     def note_retry(self, error: RingTrueError, seconds: float) -> None:
         """Count a repeat; the form that `retrying` calls."""

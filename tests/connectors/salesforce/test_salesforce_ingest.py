@@ -236,6 +236,20 @@ def test_results_are_joined_by_id_in_any_order_and_column_order() -> None:
     )
 
 
+def test_results_are_asked_for_when_the_job_has_ended(sf: SalesforceCrm, org: StandIn) -> None:
+    record_id = contact(org)
+    job_id = sf.bulk_open("Contact", ["Phone"])
+    sf.bulk_upload(job_id, "Contact", [RecordWrite(record_id, {"Phone": "030 1"})])
+    with pytest.raises(ServiceUnavailable, match="has not ended"):
+        list(sf.bulk_results(job_id))
+    sf.bulk_close(job_id)
+    assert sf.bulk_wait(job_id).state == "complete"
+    sf.bulk_close(job_id)
+    sf.bulk_abort(job_id)
+    assert sf.bulk_state(job_id).state == "complete"
+    assert len(org.history("Contact", record_id, "Phone")) == 1
+
+
 def test_results_that_do_not_add_up_are_refused() -> None:
     pages = {
         "successfulResults": csv_page('"sf__Id","sf__Created"', '"003Sb0000000001AAA","false"'),

@@ -136,7 +136,7 @@ def test_a_time_newer_than_the_cursor_does_not_skip_what_lies_between(sf: Salesf
 
 @pytest.mark.parametrize("taken", [1, 2], ids=["within a page", "between pages"])
 def test_a_bulk_pull_cut_short_goes_on_where_it_was(org: StandIn, taken: int) -> None:
-    sizes = {"bulk_from_rows": 0, "bulk_page_rows": 300, "page_rows": 40}
+    sizes: dict[str, Any] = {"bulk_from_rows": 0, "bulk_page_rows": 300, "page_rows": 40}
     first = connect(org.url, **sizes)
     pages = first.pull("Contact", ["Phone"], cursor=None)
     before = [next(pages) for _ in range(taken)]

@@ -222,6 +222,35 @@ def test_the_days_calls_used_up_stops_and_too_many_at_once_waits() -> None:
     assert len(busy) == 3
 
 
+def test_a_record_we_may_not_touch_fails_alone() -> None:
+    denied = refused("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id", 403)
+    with scripted(lambda request: denied if request.path.endswith(CONTACT) else None) as server:
+        crm = connect(server.url)
+        result = crm.write_if_unmodified("Contact", WRITE[0], datetime.now(UTC))
+        crm.close()
+    assert result.outcome == "failed"
+    assert "INSUFFICIENT_ACCESS_OR_READONLY" in (result.reason or "")
+
+
+def test_a_login_that_is_down_is_not_asked_again_by_every_repeat() -> None:
+    def answer(request: Seen) -> Reply | None:
+        if request.path == f"{DATA}/limits":
+            return EXPIRED
+        if request.path == "/services/oauth2/token" and down:
+            return Reply("<html>Bad Gateway</html>", 502)
+        return None
+
+    down = False
+    with scripted(answer) as server:
+        crm = connect(server.url, wire=Wire(retry=RetryPolicy(attempts=4)))
+        crm.identity()
+        down = True
+        with pytest.raises(ServiceUnavailable, match="login cannot answer now"):
+            crm._session.json("GET", "limits")
+        assert crm.usage.calls["login"] == 1 + 4
+        crm.close()
+
+
 def test_our_share_of_the_days_calls_is_kept(org: StandIn) -> None:
     org.settings(daily_api_limit=100_000)
     crm = connect(org.url, wire=Wire(stop_at_share=1e-9))
