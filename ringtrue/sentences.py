@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ringtrue.reasons import REASONS
 from ringtrue.records import STATUSES, Status
 
 Language = Literal["en", "zh"]
@@ -63,14 +62,9 @@ def source_name(language: Language, source: str) -> str:
 
 
 def detail(language: Language, reason: str) -> str:
-    """Why a number cannot exist, by the reason codes of `ringtrue.reasons`."""
+    """Why a number cannot exist, by the reason codes of `ringtrue.reasons`; those that tell of a repair are no such reason."""
     words = _words(language)["details"]
-    if reason in words:
-        return str(words[reason])
-    if language == "en" and reason in REASONS:
-        meaning = REASONS[reason].rstrip(".")
-        return meaning[:1].lower() + meaning[1:]
-    return str(words["other"])
+    return str(words.get(reason, words["other"]))
 
 
 def suppression_template(language: Language, kind: str) -> str:

@@ -15,6 +15,8 @@ from ringtrue.policy import Policy
 from ringtrue.status_rows import DAY, EARLIEST, Coded, Codes, Ints, Mask, coded, seconds
 
 _QUARTER = 900
+_SILENCE = 24
+"""Quarters of an hour without a call after which a trunk starts with a clean slate: a fault that lasts is found again within ten calls."""
 _BITS = 34
 _DAYS_BACK = 60
 _DAYS_NEEDED = 5
@@ -84,6 +86,9 @@ def _watch(quarter: Ints, calls: Ints, failures: Ints, policy: Policy) -> list[t
             alarms.append((begins, ends, int(calls[span].sum()), int(failures[span].sum()), float(usual[first])))
 
     for place, step in enumerate(score.tolist()):
+        if place and quarter[place] - quarter[place - 1] > _SILENCE:
+            close()
+            level, raised = 0.0, False
         if level == 0.0 and step > 0:
             first, raised = place, False
         level = min(max(0.0, level + step), 2 * policy.trunk_alarm)

@@ -159,7 +159,7 @@ def test_a_suspended_line_has_a_subscriber() -> None:
 def test_numbers_that_cannot_exist_are_certain() -> None:
     bad = decided(seen("format_invalid", "2026-06-01", detail="too_short"))
     assert (bad["status"], bad["line"], bad["confidence"]) == ("invalid", "nonexistent", 1.0)
-    assert bad["reason"] == "Invalid: there are fewer digits than any number of this country has"
+    assert bad["reason"] == "Invalid: too few digits for a number of this country"
 
 
 def test_the_last_numbering_rule_counts() -> None:
