@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from ringtrue.errors import SettingsError
+from ringtrue.openlineage import OpenLineageSettings
 from ringtrue.source_settings import SourceQualitySettings, SourceRule, SourceSlug, check_sources
 
 SETTINGS_VARIABLE = "RINGTRUE_SETTINGS"
@@ -113,6 +114,16 @@ class WhySettings(_Part):
     url: str | None = None
 
 
+class ReportSettings(_Part):
+    """`[report]`: where the lead-source report and the refund packs are written."""
+
+    folder: str = "data/reports"
+    schedule: str = "0 6 * * *"
+    timezone: str = "UTC"
+    refund_packs: bool = True
+    """Whether the report also writes the refund pack of each source whose leads cost money. The packs hold numbers in full; only the owner of the files reads them."""
+
+
 class Settings(_Part):
     """All of `ringtrue.toml`."""
 
@@ -123,6 +134,8 @@ class Settings(_Part):
     why: WhySettings = WhySettings()
     sources: dict[SourceSlug, SourceRule] = Field(default_factory=dict)
     source_quality: SourceQualitySettings = SourceQualitySettings()
+    report: ReportSettings = ReportSettings()
+    openlineage: OpenLineageSettings = OpenLineageSettings()
 
     @model_validator(mode="after")
     def _names_are_free(self) -> Settings:

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from app.report import ReportData, plots, refund_pack, render_report
+from ringtrue.report import ReportData, plots, refund_pack, render_report
 from ringtrue.reasons import REASONS
 from ringtrue.source_advice import complaint, faults, sentence
 from ringtrue.source_counts import SourceCounter

@@ -9,9 +9,9 @@ from typing import Any, Final
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from app.report.data import ReportData
-from app.report.drawing import INCHES, Width, drawing, svg
-from app.report.plots import figures
+from ringtrue.report.data import ReportData
+from ringtrue.report.drawing import INCHES, Width, drawing, svg
+from ringtrue.report.plots import figures
 
 SHOWN_AT_ONCE: Final = 25
 """Sources listed before the rest is folded away."""
@@ -65,7 +65,7 @@ def render_report(data: ReportData) -> str:
 def templates() -> Environment:
     """The templates: everything put into them is escaped."""
     env = Environment(
-        loader=PackageLoader("app.report"),
+        loader=PackageLoader("ringtrue.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

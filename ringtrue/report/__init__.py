@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.report.data import ReportData
-from app.report.plots import plots
-from app.report.refund import REFUND_COLUMNS, refund_pack
-from app.report.render import render_report
+from ringtrue.report.data import ReportData
+from ringtrue.report.plots import plots
+from ringtrue.report.refund import REFUND_COLUMNS, refund_pack
+from ringtrue.report.render import render_report
 
 __all__ = ["REFUND_COLUMNS", "ReportData", "plots", "refund_pack", "render_report"]

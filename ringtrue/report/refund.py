@@ -9,7 +9,7 @@ from typing import Final
 
 import pandas as pd
 
-from app.report.render import templates
+from ringtrue.report.render import templates
 from ringtrue.masking import mask_number
 from ringtrue.sources import bad_on_arrival, display
 

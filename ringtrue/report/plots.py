@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from app.report.data import ReportData
-from app.report.drawing import BLUE, GRADE_LOOKS, GRID, ORANGE, SOFT, Width, drawable, drawing, figure, png, source_axis
+from ringtrue.report.data import ReportData
+from ringtrue.report.drawing import BLUE, GRADE_LOOKS, GRID, ORANGE, SOFT, Width, drawable, drawing, figure, png, source_axis
 from ringtrue.records import STATUSES
 from ringtrue.source_quality import weekly_shares
 
