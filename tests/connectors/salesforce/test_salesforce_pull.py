@@ -8,10 +8,14 @@ from typing import Any
 import orjson
 import pytest
 
-from connectors.salesforce import SalesforceCrm
+from connectors.crm import FieldMap
+from connectors.salesforce import SalesforceCrm, SalesforceSettings
+from connectors.salesforce_bulk import Polling
 from connectors.salesforce_cursor import decode
-from ringtrue.errors import FieldMissing, LoopDetected, SchemaChanged, ServiceUnavailable, SettingsError
-from tests.connectors.salesforce.kit import DATA, bulk_job, connect, csv_page, pulled, scripted
+from connectors.salesforce_pull import PullSettings
+from connectors.salesforce_records import pruned, time_text
+from ringtrue.errors import ConnectionLost, FieldMissing, LoopDetected, SchemaChanged, ServiceUnavailable, SettingsError
+from tests.connectors.salesforce.kit import CREDENTIALS, DATA, bulk_job, connect, csv_page, pulled, scripted
 from tests.stand_ins import StandIn
 from tests.wire import Reply, Seen
 
@@ -446,3 +450,88 @@ def test_a_job_longer_than_the_changes_it_saw_is_not_overtaken() -> None:
         _, cursor = pulled(crm, "Contact", ["Phone"])
         crm.close()
     assert orjson.loads(cursor)["t"] == "2026-11-01T10:00:00.000Z", "the job began before that change"
+
+
+def test_a_page_that_breaks_off_is_fetched_again_from_its_start() -> None:
+    whole = csv_page(HEADER, *[row(number, "+1") for number in range(3000)])
+    tries: list[int] = []
+
+    def answer(request: Seen) -> Reply | None:
+        if not request.path.endswith("/results"):
+            return bulk_job({}, 3000)(request)
+        tries.append(1)
+        return Reply(whole.body, headers=whole.headers, cut=100_000 if len(tries) < 3 else None)
+
+    naps: list[float] = []
+    with scripted(answer) as server:
+        crm = connect(server.url, naps=naps)
+        records, _ = pulled(crm, "Contact", ["Phone"])
+        assert crm.usage.retries == 2
+        crm.close()
+    assert len({record.record_id for record in records}) == len(records) == 3000
+    assert len(tries) == 3
+    assert len(naps) == 2
+
+
+def test_a_page_that_never_arrives_whole_is_an_error() -> None:
+    page = Reply(csv_page(HEADER, row(1)).body, headers={"Sforce-Locator": "null"}, cut=50)
+    with pytest.raises(ConnectionLost, match="broke before"):
+        bulk_pull({"": page}, 1)
+
+
+def test_a_job_that_does_not_end_sends_us_home() -> None:
+    def answer(request: Seen) -> Reply | None:
+        if request.path.startswith(f"{DATA}/jobs/query/"):
+            return Reply({"id": "750Sb0000000001IAA", "state": "InProgress"})
+        return bulk_job({}, 0)(request)
+
+    with scripted(answer) as server:
+        settings = SalesforceSettings(pull=PullSettings(polling=Polling(0.01, 1.5, 0.02, give_up_seconds=0.0)))
+        crm = SalesforceCrm.connect(CREDENTIALS, base_url=server.url, settings=settings, sleep=lambda _: None)
+        with pytest.raises(ServiceUnavailable, match="Run again later: it goes on"):
+            list(crm.pull("Contact", ["Phone"], cursor=None))
+        crm.close()
+
+
+@pytest.mark.parametrize("stamp", ["yesterday", "2026-13-45T00:00:00.000Z"])
+def test_times_that_are_none_are_refused(stamp: str) -> None:
+    with pytest.raises(SchemaChanged, match="date-time"):
+        bulk_pull({"": csv_page(HEADER, row(1).replace("2026-10-01T00:00:01.000Z", stamp))}, 1)
+
+
+def test_a_record_without_a_field_that_was_asked_for() -> None:
+    partial = {name: value for name, value in rest_record(1).items() if name != "Phone"}
+
+    def answer(request: Seen) -> Reply | None:
+        return Reply({"totalSize": 1, "done": True, "records": [partial]}) if "queryAll" in request.path else None
+
+    with scripted(answer) as server:
+        crm = connect(server.url)
+        with pytest.raises(SchemaChanged, match="without the field Phone"):
+            pulled(crm, "Contact", ["Phone"])
+        crm.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "tidy"),
+    [
+        ("", ""),
+        ("2026-10-01T00:00:01.000Z", "2026-10-01T00:00:01.000Z"),
+        ("2026-10-01T00:00:01.000+0000", "2026-10-01T00:00:01.000Z"),
+        ("2026-10-01T02:00:01.000+02:00", "2026-10-01T00:00:01.000Z"),
+    ],
+)
+def test_times_in_every_form(text: str, tidy: str) -> None:
+    assert time_text(text) == tidy
+
+
+def test_maps_lose_what_an_org_does_not_show() -> None:
+    field_map = FieldMap(phones=("Phone", "Fax"), email="Email", linkedin="LinkedIn__c", country=("Country",))
+    assert pruned(field_map, ["Phone", "Email"]) == FieldMap(phones=("Phone",), email="Email")
+
+
+def test_names_that_are_none_never_reach_a_query(sf: SalesforceCrm) -> None:
+    with pytest.raises(SettingsError, match="API name"):
+        list(sf.pull_ids("Contact WHERE Id != null"))
+    with pytest.raises(FieldMissing, match="ringtrue prepare"):
+        pulled(sf, "Contact", ["Phone FROM Contact"])
