@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -42,7 +41,9 @@ class ServiceSettings(BaseModel):
     budget: Budget = Budget()
     secrets: dict[str, str] = Field(default_factory=dict)
     base_url: str | None = None
-    """Another address than the vendor's own: a regional host, a proxy, the sandbox."""
+    """Another address than the vendor's own: a regional host, a proxy."""
+    sandbox_url: str | None = None
+    """The stand-in's address, used as long as none of the service's secrets is in the environment."""
     regions: tuple[Region, ...] = ()
     """Only numbers of these regions are sent; empty means every region the service covers."""
     never_regions: tuple[Region, ...] = ()
@@ -94,18 +95,24 @@ class LookupsSettings(BaseModel):
 
 
 def read_secrets(
-    service: str, settings: ServiceSettings, defaults: Mapping[str, str], environ: Mapping[str, str] | None = None
-) -> dict[str, str]:
+    service: str,
+    settings: ServiceSettings,
+    defaults: Mapping[str, str],
+    environ: Mapping[str, str],
+    stand_in: Mapping[str, str] | None = None,
+) -> tuple[dict[str, str], ServiceSettings]:
     """Fetch a service's secrets from the environment; `defaults` names the variable of each secret the service needs.
 
-    Raises SettingsError, naming the variables that are not set.
+    Where none is set and the settings have a `sandbox_url`, the secrets are `stand_in` and the settings point there. Raises SettingsError, naming the variables
+    that are not set.
     """
-    environ = os.environ if environ is None else environ
     variables = {**defaults, **settings.secrets}
     missing = sorted(variable for variable in variables.values() if not environ.get(variable))
+    if len(missing) == len(variables) and settings.sandbox_url and stand_in is not None:
+        return dict(stand_in), settings.model_copy(update={"base_url": settings.sandbox_url})
     if missing:
         raise SettingsError(
             f"The lookup service {service} is switched on, but the environment variable {' and '.join(missing)} is not set. "
             f"Set it, or set enabled = false under [lookups.{service}]."
         )
-    return {name: environ[variable] for name, variable in variables.items()}
+    return {name: environ[variable] for name, variable in variables.items()}, settings

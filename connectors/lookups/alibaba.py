@@ -39,6 +39,7 @@ SECRETS = {
     "access_key_secret": "ALIBABA_ACCESS_KEY_SECRET",
     "auth_code": "ALIBABA_AUTH_CODE",
 }
+STAND_IN = {"access_key_id": "sandbox-key", "access_key_secret": "sandbox-secret", "auth_code": "sandbox-code"}
 BASE_URL = "https://dytnsapi.aliyuncs.com"
 VERSION = "2020-02-17"
 
@@ -173,7 +174,7 @@ def sign(action: str, canonical_query: str, host: str, key_id: str, key_secret: 
 def open_service(settings: ServiceSettings, around: Surroundings) -> Alibaba:
     """Alibaba Cloud as the settings want it."""
     options = read_options(NAME, settings, AlibabaOptions)
-    secrets = read_secrets(NAME, settings, SECRETS, around.environ)
+    secrets, settings = read_secrets(NAME, settings, SECRETS, around.environ, STAND_IN)
     base_url = settings.base_url or BASE_URL
     facts = ServiceFacts(
         name=NAME,

@@ -27,6 +27,7 @@ from ringtrue.lookup_settings import ServiceSettings, read_secrets
 
 NAME = "melissa"
 SECRETS = {"license": "MELISSA_LICENSE"}
+STAND_IN = {"license": "sandbox-license"}
 BASE_URL = "https://globalphone.melissadata.net"
 
 PRODUCTS = (
@@ -119,7 +120,7 @@ def _split(codes: object) -> list[str]:
 def open_service(settings: ServiceSettings, around: Surroundings) -> Melissa:
     """Melissa as the settings want it."""
     options = read_options(NAME, settings, MelissaOptions)
-    secrets = read_secrets(NAME, settings, SECRETS, around.environ)
+    secrets, settings = read_secrets(NAME, settings, SECRETS, around.environ, STAND_IN)
     patient = settings.model_copy(
         update={"timeout_seconds": max(settings.timeout_seconds, options.time_to_wait_pending + 10.0)}
     )

@@ -24,6 +24,7 @@ from ringtrue.lookup_settings import ServiceSettings, read_secrets
 
 NAME = "realphonevalidation"
 SECRETS = {"token": "REALPHONEVALIDATION_TOKEN"}
+STAND_IN = {"token": "sandbox-token"}
 BASE_URL = "https://api.realvalidation.com"
 
 _UNITED_STATES = frozenset({"US"})
@@ -94,7 +95,7 @@ def _text(value: Mapping[str, Any] | str | None) -> str | None:
 def open_service(settings: ServiceSettings, around: Surroundings) -> RealPhoneValidation:
     """RealPhoneValidation as the settings want it."""
     read_options(NAME, settings, Options)
-    secrets = read_secrets(NAME, settings, SECRETS, around.environ)
+    secrets, settings = read_secrets(NAME, settings, SECRETS, around.environ, STAND_IN)
     facts = ServiceFacts(
         name=NAME,
         offers=make_offers(NAME, settings, PRODUCTS, ("scrub",)),

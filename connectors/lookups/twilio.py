@@ -33,6 +33,7 @@ from ringtrue.lookup_settings import ServiceSettings, read_secrets
 
 NAME = "twilio"
 SECRETS = {"account_sid": "TWILIO_ACCOUNT_SID", "auth_token": "TWILIO_AUTH_TOKEN"}
+STAND_IN = {"account_sid": "ACsandbox", "auth_token": "sandbox-token"}
 BASE_URL = "https://lookups.twilio.com"
 
 PRODUCTS = (
@@ -188,7 +189,7 @@ def _since(question: Question) -> date:
 def open_service(settings: ServiceSettings, around: Surroundings) -> Twilio:
     """Twilio as the settings want it."""
     options = read_options(NAME, settings, TwilioOptions)
-    secrets = read_secrets(NAME, settings, SECRETS, around.environ)
+    secrets, settings = read_secrets(NAME, settings, SECRETS, around.environ, STAND_IN)
     products = [replace(product, batch_size=_BULK_SIZE if options.bulk else 1) for product in PRODUCTS]
     facts = ServiceFacts(
         name=NAME,

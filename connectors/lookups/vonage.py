@@ -32,6 +32,7 @@ from ringtrue.lookup_settings import ServiceSettings, read_secrets
 
 NAME = "vonage"
 SECRETS = {"api_key": "VONAGE_API_KEY", "api_secret": "VONAGE_API_SECRET"}
+STAND_IN = {"api_key": "sandbox-key", "api_secret": "sandbox-secret"}
 BASE_URL = "https://api.nexmo.com"
 SUNSET = date(2027, 2, 4)
 
@@ -161,7 +162,7 @@ def open_service(settings: ServiceSettings, around: Surroundings) -> LookupServi
     options = read_options(NAME, settings, VonageOptions)
     if options.api == "identity_insights":
         return open_identity_insights(settings, around, purpose=options.purpose)
-    secrets = read_secrets(NAME, settings, SECRETS, around.environ)
+    secrets, settings = read_secrets(NAME, settings, SECRETS, around.environ, STAND_IN)
     facts = ServiceFacts(
         name=NAME,
         offers=make_offers(NAME, settings, PRODUCTS, ("advanced",)),

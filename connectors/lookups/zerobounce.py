@@ -39,6 +39,7 @@ from ringtrue.lookup_settings import ServiceSettings, read_secrets
 
 NAME = "zerobounce"
 SECRETS = {"api_key": "ZEROBOUNCE_API_KEY"}
+STAND_IN = {"api_key": "sandbox-key"}
 HOSTS = {
     "default": "https://api.zerobounce.net",
     "us": "https://api-us.zerobounce.net",
@@ -214,7 +215,7 @@ def _message(body: Any) -> str:
 def open_service(settings: ServiceSettings, around: Surroundings) -> ZeroBounce:
     """ZeroBounce as the settings want it."""
     options = read_options(NAME, settings, ZeroBounceOptions)
-    secrets = read_secrets(NAME, settings, SECRETS, around.environ)
+    secrets, settings = read_secrets(NAME, settings, SECRETS, around.environ, STAND_IN)
     batch = options.mode == "batch"
     products = [
         replace(product, batch_size=_BATCH_SIZE) if batch and not product.job else product for product in PRODUCTS

@@ -63,6 +63,22 @@ def test_missing_variables_are_named_and_the_others_go_on() -> None:
     assert "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN" in left_out[0]
 
 
+@pytest.mark.parametrize("service", ["twilio", "vonage", "melissa", "zerobounce", "realphonevalidation", "alibaba"])
+def test_the_sandbox_is_used_as_long_as_no_secret_is_set(service: str) -> None:
+    table = {"enabled": True, "sandbox_url": f"http://127.0.0.1:8400/{service}"}
+    services, left_out = open_services(LookupsSettings.model_validate({service: table}), Surroundings(environ={}))
+    assert [each.facts.name for each in services] == [service]
+    assert not left_out
+
+
+def test_half_of_the_secrets_is_a_mistake_and_not_the_sandbox() -> None:
+    table = {"enabled": True, "sandbox_url": "http://127.0.0.1:8400/twilio"}
+    around = Surroundings(environ={"TWILIO_ACCOUNT_SID": "AC123"})
+    services, left_out = open_services(LookupsSettings.model_validate({"twilio": table}), around)
+    assert not services
+    assert "TWILIO_AUTH_TOKEN" in left_out[0]
+
+
 def test_a_service_that_does_not_exist() -> None:
     with pytest.raises(SettingsError, match="choose from alibaba"):
         open_services(LookupsSettings.model_validate({"twillio": {"enabled": True}}))
