@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ringtrue import numbering
-from ringtrue.numbering.arrays import Flags, Ints, text_parts
+from ringtrue.numbering.arrays import Flags, Ints, decoded, text_parts
 from ringtrue.numbering.names import SCHEMA
 from ringtrue.numbering.reader import code_of_plan, region_of_plan
 from ringtrue.reasons import REASONS
@@ -167,7 +167,7 @@ def _are_dates(texts: pa.Array, fields: Ints) -> Flags:
     like = pc.match_substring_regex(texts.take(pa.array(fields)), r"^\s*\d{1,4}[-/.]\s?\d{1,2}[-/.]\s?\d{2,4}(\s|T|$)")
     found = like.to_numpy(zero_copy_only=False).copy()
     at = np.flatnonzero(found)
-    found[at] = [is_date(text) for text in texts.take(pa.array(fields[at])).to_pylist()]
+    found[at] = [is_date(text) for text in decoded(texts.take(pa.array(fields[at])))]
     return found
 
 
@@ -264,7 +264,7 @@ def _tell_postcodes(told: Codes, at: Ints, fields: Ints, texts: pa.Array, plans:
         & (told[at] != _CODE["is_date"])
     ]
     names = region_of_plan()
-    found = texts.take(pa.array(fields[at])).to_pylist()
+    found = decoded(texts.take(pa.array(fields[at])))
     for place, text, home in zip(at.tolist(), found, plans[fields[at]].tolist(), strict=True):
         if is_postcode(text, names.get(home, "")):
             told[place] = _CODE["is_postcode"]
@@ -279,7 +279,7 @@ def _second_numbers(readings: _Readings, texts: pa.Array, plans: Plans) -> list[
     if not len(rows):
         return []
     second = extension.take(pa.array(rows))
-    raw = texts.take(pa.array(rows)).to_pylist()
+    raw = decoded(texts.take(pa.array(rows)))
     behind = [f";{end}" in text.replace(" ", "") for text, end in zip(raw, second.to_pylist(), strict=True)]
     rows, second = rows[behind], second.filter(pa.array(behind))
     start, valid, _ = readings.read(second, plans[rows])

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ringtrue.numbering.arrays import Flags, Ints, runs, starts_of, strings, text_parts
+from ringtrue.numbering.arrays import Flags, Ints, decoded, runs, starts_of, strings, text_parts
 from ringtrue.reasons import REASONS
 from ringtrue.repair_text import FIRST, POINT, DigitsNeeded, Piece, Plan, plan
 
@@ -51,9 +51,9 @@ def pieces_of(texts: pa.Array) -> Pieces:
     """Take fields apart. The texts have no nulls."""
     shapes = _shapes(texts).dictionary_encode()
     entry = shapes.indices.to_numpy().astype(np.int64)
-    plans = [_shape_plan(shape) for shape in shapes.dictionary.to_pylist()]
+    plans = [_shape_plan(shape) for shape in decoded(shapes.dictionary)]
     alone = np.flatnonzero(np.array([found is None for found in plans], bool)[entry])
-    for row, text in zip(alone.tolist(), texts.take(pa.array(alone)).to_pylist(), strict=True):
+    for row, text in zip(alone.tolist(), decoded(texts.take(pa.array(alone))), strict=True):
         entry[row] = len(plans)
         plans.append(_text_plan(text))
     known = [found or ((), 0) for found in plans]

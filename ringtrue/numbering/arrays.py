@@ -40,3 +40,10 @@ def strings(content: Bytes, offsets: Ints, known: Flags | None = None) -> pa.Arr
     validity = None if known is None else pa.py_buffer(np.packbits(known, bitorder="little"))
     buffers = [validity, pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(np.ascontiguousarray(content))]
     return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers)
+
+
+def decoded(texts: pa.Array) -> list[str | None]:
+    """The texts as Python strings; bytes that are no UTF-8, which Arrow does not forbid, as the replacement character."""
+    wide = pa.types.is_large_string(texts.type)
+    raw = texts.cast(pa.large_binary() if wide else pa.binary()).to_pylist()
+    return [None if text is None else text.decode("utf-8", "replace") for text in raw]

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ringtrue.numbering import oracle, tables
+from ringtrue.numbering.arrays import decoded
 from ringtrue.numbering.listed import LISTED
 from ringtrue.numbering.names import ERRORS, POSSIBLE, REGIONS, SCHEMA, TYPES
 from ringtrue.reasons import REASONS
@@ -201,7 +202,7 @@ def _with_slow_rows(
 
 
 def _read_slowly(texts: pa.Array, plans: Plans, first: int, dialable: bool) -> pa.RecordBatch:
-    raw = texts.to_pylist()
+    raw = decoded(texts)
     names = region_of_plan()
     codes = [names.get(plan) for plan in plans.tolist()]
     rows = oracle.read_rows(raw, codes)

@@ -90,7 +90,7 @@ def table_edges(share: int = 1, offset: int = 0) -> Iterator[Case]:
 def _all_edges() -> Iterator[Case]:
     tables = number_tables()
     region_of = {plan: region for region, plan in tables.plan_of_region.items() if region != "001"}
-    endings = _endings()
+    endings, seen = _endings(), set[int]()
     for at, plan in enumerate(tables.plans):
         region = region_of.get(at)
         if tables.plan_of_code[plan.code] == at:
@@ -102,9 +102,10 @@ def _all_edges() -> Iterator[Case]:
         for row in (plan.national_prefix, plan.international_prefix):
             if region and row != NO_PREFIX:
                 for digits in _prefix_edges(row):
-                    for rest in _continuations(plan, endings):
+                    for rest in _continuations(plan, endings, in_full=row not in seen):
                         yield digits + rest, region
                         yield f"{plan.code}{digits}{rest}", region
+                seen.add(row)
 
 
 def _endings() -> list[str | None]:
@@ -153,11 +154,13 @@ def _prefix_edges(row: int) -> Iterator[str]:
                 todo.append(child)
 
 
-def _continuations(plan: Plan, endings: list[str | None]) -> Iterator[str]:
-    yield ""
-    yield endings[plan.numbers] or ""
-    yield f"0{endings[plan.numbers] or ''}"
-    yield "12025550123"
+def _continuations(plan: Plan, endings: list[str | None], *, in_full: bool) -> Iterator[str]:
+    valid = endings[plan.numbers] or ""
+    yield from ("", valid, f"0{valid}", "12025550123")
+    if in_full:
+        for size in range(1, 13):
+            yield ("234567890123")[:size]
+            yield (valid * 3)[:size]
 
 
 @cache

@@ -14,6 +14,7 @@ import pytest
 
 from ringtrue.numbering import kernel_status, plans_of, read
 from ringtrue.numbering.reader import COUNTS
+from ringtrue.phone import normalize_arrow
 from tests.numbers.compare import mismatches
 from tests.numbers.corpus import SUPPORTED, examples, neighbours, noise, table_edges
 
@@ -122,8 +123,14 @@ def test_the_longest_batches_and_slices_read_as_their_rows() -> None:
 
 
 def test_broken_utf8_is_read_without_harm() -> None:
-    broken = b"+1506\xff2345678" + b"\xf0\x9f" + b"123\xc3"
-    offsets = pa.array([0, 14, 16, len(broken)], pa.int32()).buffers()[1]
-    texts = pa.Array.from_buffers(pa.string(), 3, [None, offsets, pa.py_buffer(broken)])
-    rows = pa.Table.from_batches(read(texts, plans_of("US", 3)))
-    assert rows["valid"].to_pylist() == [False, False, False]
+    fields = [
+        b"+1506\xff2345678",
+        b"\xf0\x9f",
+        b"123\xc3",
+        b"\xff;isub=12",
+        b"Tel \xe9\xff 0121 234 5678",
+        b"\x80\xff@example.com",
+    ]
+    texts = pa.array(fields, pa.binary()).view(pa.string())
+    assert pa.Table.from_batches(read(texts, plans_of("US", len(fields))))["valid"].to_pylist() == [False] * len(fields)
+    assert "+441212345678" in normalize_arrow(texts, "GB")["e164"].to_pylist()
