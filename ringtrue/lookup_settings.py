@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -72,6 +72,23 @@ class ServiceSettings(BaseModel):
         return dict(self.model_extra or {})
 
 
+class CadenceSettings(BaseModel):
+    """When a number is asked again: when it is `worth` its price (`ringtrue/staleness.py`), or at `fixed` intervals.
+
+    `cost_per_attempt` is what one call to a dead number costs, in US dollars. `fixed_days` maps segments (mobile, landline, voip, ...) to days.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["worth", "fixed"] = "worth"
+    cost_per_attempt: float = Field(default=0.25, gt=0)
+    min_days: float = Field(default=14, ge=0)
+    max_days: float = Field(default=365, gt=0)
+    jitter: float = Field(default=0.1, ge=0, lt=1)
+    fixed_days: dict[str, float] = Field(default_factory=dict)
+    default_days: float = Field(default=90, gt=0)
+
+
 class LookupsSettings(BaseModel):
     """The `[lookups]` part of the settings: one table per service, and what holds for all of them."""
 
@@ -81,6 +98,7 @@ class LookupsSettings(BaseModel):
     """Numbers of these regions are sent to no service that stands outside their country."""
     lease_minutes: float = Field(default=30.0, gt=0)
     """After so long an intent of another run without an answer counts as left by a crash."""
+    cadence: CadenceSettings = CadenceSettings()
     __pydantic_extra__: dict[str, ServiceSettings] = Field(init=False)
 
     @property

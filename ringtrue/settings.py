@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from ringtrue.errors import SettingsError
+from ringtrue.lookup_settings import LookupsSettings
 from ringtrue.openlineage import OpenLineageSettings
 from ringtrue.source_settings import SourceQualitySettings, SourceRule, SourceSlug, check_sources
 
@@ -136,6 +137,7 @@ class Settings(_Part):
     source_quality: SourceQualitySettings = SourceQualitySettings()
     report: ReportSettings = ReportSettings()
     openlineage: OpenLineageSettings = OpenLineageSettings()
+    lookups: LookupsSettings = LookupsSettings()
 
     @model_validator(mode="after")
     def _names_are_free(self) -> Settings:

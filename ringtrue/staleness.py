@@ -19,6 +19,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from ringtrue.lookup_settings import CadenceSettings
+
 Floats = npt.NDArray[np.float64]
 
 DAYS_PER_MONTH = 365.25 / 12
@@ -38,6 +40,11 @@ class Cadence:
     min_days: float = 14.0
     max_days: float = 365.0
     jitter: float = 0.1
+
+
+def cadence_of(settings: CadenceSettings) -> Cadence:
+    """The cadence that the settings want."""
+    return Cadence(WASTED_ATTEMPTS * settings.cost_per_attempt, settings.min_days, settings.max_days, settings.jitter)
 
 
 @cache

@@ -5,15 +5,20 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Concatenate, Literal, ParamSpec, Protocol, TypeVar
 
 from connectors.lookups.protocol import Answer, Offer, Question
 from ringtrue.lookup_settings import Budget
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Reason = Literal["fresh", "open", "budget_run", "budget_day", "budget_month"]
 
@@ -90,6 +95,17 @@ class _Entry:
     reason: str = ""
 
 
+def _one_at_a_time(method: Callable[Concatenate[MemoryBook, P], T]) -> Callable[Concatenate[MemoryBook, P], T]:
+    """One transaction after the other, as a database would have it."""
+
+    @functools.wraps(method)
+    def locked(self: MemoryBook, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self.lock:
+            return method(self, *args, **kwargs)
+
+    return locked
+
+
 @dataclass
 class MemoryBook:
     """A `SpendBook` in memory. `for_run` gives a second run its view of the same book."""
@@ -101,11 +117,14 @@ class MemoryBook:
     past: list[_Entry] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _spent: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """Shared by all runs: two desks commit from two threads."""
 
     def for_run(self, run: str) -> MemoryBook:
         """The same book as another run sees it."""
         return replace(self, run=run)
 
+    @_one_at_a_time
     def reserve(
         self, service: str, offer: Offer, questions: Sequence[Question], budget: Budget
     ) -> list[Intent | Declined]:
@@ -143,6 +162,7 @@ class MemoryBook:
             decided.append(intent)
         return decided
 
+    @_one_at_a_time
     def note_job(self, intents: Sequence[Intent], job_id: str) -> list[Intent]:
         """See `SpendBook.note_job`."""
         noted = []
@@ -152,6 +172,7 @@ class MemoryBook:
             noted.append(entry.intent)
         return noted
 
+    @_one_at_a_time
     def settle(self, answers: Sequence[tuple[Intent, Answer]]) -> None:
         """See `SpendBook.settle`."""
         for intent, answer in answers:
@@ -159,18 +180,21 @@ class MemoryBook:
             self._add(intent.service, answer.cost - entry.cost, intent)
             entry.cost, entry.answer, entry.state, entry.closed_at = answer.cost, answer, "answered", self.clock()
 
+    @_one_at_a_time
     def unknown(self, intents: Sequence[Intent], reason: str) -> None:
         """See `SpendBook.unknown`."""
         for intent in intents:
             entry = self._entry(intent)
             entry.state, entry.closed_at, entry.reason = "unknown", self.clock(), reason
 
+    @_one_at_a_time
     def release(self, intents: Sequence[Intent]) -> None:
         """See `SpendBook.release`."""
         for intent in intents:
             entry = self.entries.pop((intent.service, intent.product, intent.question.subject))
             self._add(intent.service, -entry.cost, intent)
 
+    @_one_at_a_time
     def left_open(self, service: str) -> list[Intent]:
         """See `SpendBook.left_open`."""
         before = self.clock() - self.lease
