@@ -106,7 +106,7 @@ def _timed(name: str, command: list[str | Path] | None) -> Line:
     for _ in range(3):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            return name, None, f"failed: {(done.stderr.strip().splitlines() or [done.returncode])[-1]}"
+            return name, None, f"failed: {done.stderr.strip()[-80:]}"
         rates.append(float(done.stdout.split()[0]))
         valid = int(done.stdout.split()[1])
     return name, max(rates), f"{valid:,} valid"
@@ -135,7 +135,7 @@ def _cpp(path: Path) -> list[str | Path] | None:
     compiler, program = shutil.which("g++"), BENCH / "peer"
     if compiler is None:
         return None
-    command = [compiler, "-O3", "-march=native", PEERS / "peer.cc", "-o", program, "-lphonenumber"]
+    command: list[str | Path] = [compiler, "-O3", "-march=native", PEERS / "peer.cc", "-o", program, "-lphonenumber"]
     return [program, path] if subprocess.run(command, capture_output=True, check=False).returncode == 0 else None
 
 

@@ -62,7 +62,7 @@ def _vary(chance: random.Random, number: phonenumbers.PhoneNumber) -> phonenumbe
     for _ in range(4):
         varied = phonenumbers.PhoneNumber()
         varied.merge_from(number)
-        varied.national_number = number.national_number // 10_000 * 10_000 + chance.randrange(10_000)
+        varied.national_number = (number.national_number or 0) // 10_000 * 10_000 + chance.randrange(10_000)
         if phonenumbers.is_valid_number(varied):
             return varied
     return number

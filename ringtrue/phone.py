@@ -39,7 +39,8 @@ def normalize(raw: Any, region: Any, *, repair: bool = True) -> pd.DataFrame:
     """
     import pandas as pd
 
-    return normalize_arrow(raw, region, repair=repair).to_pandas(types_mapper=pd.ArrowDtype)
+    frame: pd.DataFrame = normalize_arrow(raw, region, repair=repair).to_pandas(types_mapper=pd.ArrowDtype)
+    return frame
 
 
 def normalize_arrow(raw: Any, region: Any, *, repair: bool = True) -> pa.Table:

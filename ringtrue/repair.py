@@ -165,7 +165,7 @@ def _repaired(readings: _Readings, rows: Ints, texts: pa.Array, plans: Plans) ->
 def _are_dates(texts: pa.Array, fields: Ints) -> Flags:
     """Fields that are written as a date: three groups of digits with the same mark between them."""
     like = pc.match_substring_regex(texts.take(pa.array(fields)), r"^\s*\d{1,4}[-/.]\s?\d{1,2}[-/.]\s?\d{2,4}(\s|T|$)")
-    found = like.to_numpy(zero_copy_only=False).copy()
+    found: Flags = like.to_numpy(zero_copy_only=False).copy()
     at = np.flatnonzero(found)
     found[at] = [is_date(text) for text in decoded(texts.take(pa.array(fields[at])))]
     return found
@@ -186,8 +186,8 @@ def _read_other_digits(pieces: Pieces, homes: Plans, readings: _Readings, choice
     rows = choice.open()
     numbers = numbers_from(pieces.text.take(pa.array(rows)))
     filler = rows[fillers(numbers)]
-    open_ = np.flatnonzero((numbers.count >= _LENGTHS[0]) & (numbers.count <= _LENGTHS[1]))
-    rows, numbers = rows[open_], Numbers(*[column[open_] for column in numbers])
+    open_ = np.flatnonzero((numbers.length >= _LENGTHS[0]) & (numbers.length <= _LENGTHS[1]))
+    rows, numbers = rows[open_], numbers.take(open_)
     codes = code_of_plan()[homes[rows]]
     options = candidates(numbers, codes)
     which = np.concatenate([option.row for option in options])
@@ -221,8 +221,9 @@ def _shows_its_country(numbers: Numbers, at: Ints, first_group: Ints, home_code:
         ]
     )
     grouped = (first_group == numbers.code_width[at]) & ((numbers.code_width[at] == 2) | ~fits.any(axis=0))
-    alone = (first_group == numbers.count[at]) & ~fits[0] & ((home_code > 0) | (numbers.count[at] >= _LONG))
-    return grouped | alone
+    alone = (first_group == numbers.length[at]) & ~fits[0] & ((home_code > 0) | (numbers.length[at] >= _LONG))
+    shown: Flags = grouped | alone
+    return shown
 
 
 def _worth_keeping(pieces: Pieces, choice: _Choice, readings: _Readings) -> Flags:

@@ -24,10 +24,14 @@ class Numbers(NamedTuple):
 
     digits: Bytes
     """Rows of ASCII digits without the plus, 0 behind the end."""
-    count: Ints
+    length: Ints
     plus: Flags
     code_width: Ints
     """Digits of the calling code at the front, 0 where there is none."""
+
+    def take(self, rows: Ints) -> Numbers:
+        """Some of the rows."""
+        return Numbers(self.digits[rows], self.length[rows], self.plus[rows], self.code_width[rows])
 
 
 class Candidates(NamedTuple):
@@ -81,7 +85,7 @@ def candidates(numbers: Numbers, home_code: Ints) -> list[Candidates]:
     national_zero = ~plus & zero[:, 0] & (home_code > 0)
     dense = home_code == 1
 
-    def build(reason: str, sure: bool, rows: Flags, skip: Ints | int, *front: Bytes | Flags) -> Candidates:
+    def build(reason: str, sure: bool, rows: Flags, skip: Ints | int, *front: Bytes | np.uint8) -> Candidates:
         """Rows that apply, with the bytes put in front (0 for none) and the digits from `skip` on."""
         starts = np.broadcast_to(np.asarray(skip, np.int64), count.shape)
         row = np.flatnonzero(rows & (count > starts))
@@ -128,12 +132,13 @@ def _fits(front: tuple[Bytes, ...], plus: Flags, home_code: Ints) -> Flags:
     value = np.clip(value, 0, 999)
     width = _code_widths()[value]
     code = value // 10 ** (3 - np.maximum(width, 1))
-    return (width > 1) & (plus | (code == home_code))
+    fits: Flags = (width > 1) & (plus | (code == home_code))
+    return fits
 
 
 def cut(numbers: Numbers, rows: Ints, by: int = 0) -> pa.Array:
     """The digits of some rows, as many fewer from the end."""
-    less = numbers._replace(count=np.maximum(numbers.count - by, 0))
+    less = numbers._replace(length=np.maximum(numbers.length - by, 0))
     return _with_heads(less, rows, _NO_HEAD, np.zeros(len(rows), np.int64))
 
 
@@ -176,7 +181,7 @@ _NO_HEAD: Final = np.zeros((1, 1), np.uint8)
 def _with_heads(numbers: Numbers, rows: Ints, heads: Bytes, skip: Ints) -> pa.Array:
     """Bytes in front and the digits from `skip` on, for each row."""
     columns = np.arange(WIDTH)
-    kept = (columns >= skip[:, None]) & (columns < numbers.count[rows][:, None])
+    kept = (columns >= skip[:, None]) & (columns < numbers.length[rows][:, None])
     front = np.broadcast_to(heads, (len(rows), heads.shape[1]))
     joined = np.concatenate([front, np.where(kept, numbers.digits[rows], 0).astype(np.uint8)], axis=1)
     used = joined > 0

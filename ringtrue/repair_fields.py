@@ -65,18 +65,15 @@ def pieces_of(texts: pa.Array) -> Pieces:
     without_zero, bracketed = fill(2), fill(3)
     zero = pc.equal(bracketed, "0")
 
-    def column(values: list[int], kind: type[np.generic]) -> NDArray[np.generic]:
-        return np.array(values, kind)[which] if values else np.empty(0, kind)
-
     return Pieces(
         field,
         fill(0),
         fill(1),
         pc.if_else(zero, without_zero, ""),
-        column([one.reason for one in templates], np.int8),
-        column([one.sure for one in templates], np.bool_),
-        column([one.first_group for one in templates], np.int64),
-        column([one.digits for one in templates], np.int64),
+        np.array([one.reason for one in templates], np.int8)[which],
+        np.array([one.sure for one in templates], np.bool_)[which],
+        np.array([one.first_group for one in templates], np.int64)[which],
+        np.array([one.digits for one in templates], np.int64)[which],
         np.array([verdict for _, verdict in known], np.int8)[entry],
     )
 

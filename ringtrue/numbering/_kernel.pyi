@@ -1,30 +1,34 @@
-from typing_extensions import Buffer
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Buffers = bytes | pa.Buffer | NDArray[np.generic]
 
 def read(
-    tables: Buffer,
-    data: Buffer,
-    offsets: Buffer,
+    tables: Buffers,
+    data: Buffers,
+    offsets: Buffers,
     wide: bool,
-    validity: Buffer | None,
+    validity: Buffers | None,
     first: int,
     count: int,
-    plans: Buffer,
-    codes: Buffer,
-    e164: Buffer,
-    extensions: Buffer,
-    bits: Buffer,
-    reasons: Buffer,
-    slow: Buffer,
+    plans: Buffers,
+    codes: Buffers,
+    e164: Buffers,
+    extensions: Buffers,
+    bits: Buffers,
+    reasons: Buffers,
+    slow: Buffers,
     /,
 ) -> int: ...
 def plans(
-    tables: Buffer,
-    data: Buffer,
-    offsets: Buffer,
+    tables: Buffers,
+    data: Buffers,
+    offsets: Buffers,
     wide: bool,
-    validity: Buffer | None,
+    validity: Buffers | None,
     first: int,
     count: int,
-    out: Buffer,
+    out: Buffers,
     /,
 ) -> None: ...

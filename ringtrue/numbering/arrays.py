@@ -42,8 +42,8 @@ def strings(content: Bytes, offsets: Ints, known: Flags | None = None) -> pa.Arr
     return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers)
 
 
-def decoded(texts: pa.Array) -> list[str | None]:
-    """The texts as Python strings; bytes that are no UTF-8, which Arrow does not forbid, as the replacement character."""
+def decoded(texts: pa.Array) -> list[str]:
+    """The texts as Python strings, null as empty; bytes that are no UTF-8, which Arrow does not forbid, as the replacement character."""
     wide = pa.types.is_large_string(texts.type)
     raw = texts.cast(pa.large_binary() if wide else pa.binary()).to_pylist()
-    return [None if text is None else text.decode("utf-8", "replace") for text in raw]
+    return [(text or b"").decode("utf-8", "replace") for text in raw]

@@ -206,7 +206,7 @@ class TextTable:
         leaving: dict[int, list[tuple[int, int]]] = {}
         for at, mask, after in edges:
             leaving.setdefault(at, []).append((mask, after))
-        states: dict[frozenset[int], int] = {frozenset(): 0, frozenset(starts): 1}
+        states: dict[frozenset[int], int] = {frozenset[int](): 0, frozenset(starts): 1}
         self.rows: list[list[int]] = [[0] * classes, []]
         self.accepts: list[bool] = [False, bool(finals & starts)]
         todo = [frozenset(starts)]
@@ -214,13 +214,13 @@ class TextTable:
             live = todo.pop()
             row = [0] * classes
             for symbol in range(classes):
-                after = frozenset(to for at in live for mask, to in leaving.get(at, ()) if mask >> symbol & 1)
-                if after not in states:
-                    states[after] = len(self.rows)
+                reached = frozenset(to for at in live for mask, to in leaving.get(at, ()) if mask >> symbol & 1)
+                if reached not in states:
+                    states[reached] = len(self.rows)
                     self.rows.append([])
-                    self.accepts.append(bool(after & finals))
-                    todo.append(after)
-                row[symbol] = states[after]
+                    self.accepts.append(bool(reached & finals))
+                    todo.append(reached)
+                row[symbol] = states[reached]
             self.rows[states[live]] = row
 
 

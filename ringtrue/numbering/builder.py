@@ -15,7 +15,7 @@ from phonenumbers.phonemetadata import PhoneMetadata
 from ringtrue.numbering.automata import MAX_DIGITS, DigitTables, PrefixTables, Symbols
 from ringtrue.numbering.listed import LISTED, listed_patterns
 from ringtrue.numbering.names import REGIONS, UNKNOWN_TYPE
-from ringtrue.numbering.regex import Nfa, UnsupportedPatternError, parser
+from ringtrue.numbering.regex import Nfa, UnsupportedPatternError, longest
 
 TYPE_ORDER: Final = ("premium_rate", "toll_free", "shared_cost", "voip", "personal_number", "pager", "uan", "voicemail")
 TYPE_CODES: Final = (4, 3, 5, 6, 7, 8, 9, 10)
@@ -160,7 +160,7 @@ class NumberTables:
 
 
 def _check_width(pattern: str) -> None:
-    if parser.parse(pattern).getwidth()[1] > MAX_DIGITS:
+    if longest(pattern) > MAX_DIGITS:
         raise UnsupportedPatternError("a pattern for more digits than a number may have")
 
 

@@ -32,6 +32,8 @@ class Reading(NamedTuple):
 
 def read_one(text: str | None, region: str | None) -> Reading:
     """Parse one text with its default region and answer everything phonenumbers knows about it."""
+    if text is None:
+        return Reading(None, None, "NOT_A_NUMBER", None, False, None, None)
     try:
         number = phonenumbers.parse(text, region)
     except NumberParseException as error:
@@ -46,7 +48,7 @@ def read_one(text: str | None, region: str | None) -> Reading:
         phonenumbers.is_valid_number(number),
         TYPES[-1] if kind == PhoneNumberType.UNKNOWN else TYPES[kind],
         phonenumbers.region_code_for_number(number),
-        listed=listed_reason(number.country_code, phonenumbers.national_significant_number(number)),
+        listed=listed_reason(number.country_code or 0, phonenumbers.national_significant_number(number)),
     )
 
 

@@ -101,7 +101,8 @@ def plans_of(regions: pa.Array | str | None, rows: int) -> Plans:
     if pa.types.is_dictionary(regions.type):
         words = np.append(plans_of(regions.dictionary, len(regions.dictionary)), np.int16(-1))
         indices = regions.indices
-        return words[(indices.fill_null(len(words) - 1) if indices.null_count else indices).to_numpy()]
+        plans: Plans = words[(indices.fill_null(len(words) - 1) if indices.null_count else indices).to_numpy()]
+        return plans
     if not KERNEL:
         return np.array([_plan(region) for region in regions.to_pylist()], np.int16)
     return _plans_of_strings(regions)
@@ -250,14 +251,14 @@ def code_of_plan() -> np.ndarray:
     return codes
 
 
-def _reason(text: str | None, reading: oracle.Reading, dialable: bool) -> str:
+def _reason(text: str, reading: oracle.Reading, dialable: bool) -> str:
     if dialable and reading.listed:
         return reading.listed
     if reading.valid:
         return "ok"
     if reading.possible is not None:
         return _OF_POSSIBLE[POSSIBLE.index(reading.possible)]
-    if reading.error == "NOT_A_NUMBER" and not any(map(_visible, text or "")):
+    if reading.error == "NOT_A_NUMBER" and not any(map(_visible, text)):
         return "empty"
     return "no_country" if reading.homeless else _OF_ERROR[ERRORS.index(str(reading.error))]
 

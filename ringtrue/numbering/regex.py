@@ -70,7 +70,8 @@ class Nfa:
                 return self._sequence(inner, after)
             return self._node(SAVE, 2 * group, self._sequence(inner, self._node(SAVE, 2 * group + 1, after)))
         if op is sre.MAX_REPEAT:
-            return self._repeat(*value, after)
+            least, most, inner = value
+            return self._repeat(least, most, inner, after)
         if op is sre.AT and value is sre.AT_END:
             return self._node(END, None, after)
         raise UnsupportedPatternError(f"{op} in a pattern")
@@ -91,6 +92,11 @@ class Nfa:
     def atoms(self) -> set[str]:
         """Every one-character pattern in use."""
         return {node.value for node in self.nodes if node.kind == CHAR}
+
+
+def longest(pattern: str) -> int:
+    """How many characters the pattern matches at most."""
+    return int(parser.parse(pattern).getwidth()[1])
 
 
 def runs(atom: str, flags: int, text: str) -> list[tuple[int, int]]:

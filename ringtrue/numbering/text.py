@@ -58,8 +58,8 @@ class TextTables:
         }
         signature = np.zeros((len(atoms) + len(flags) + 3, len(everything)), np.uint8)
         for at, (atom, options) in enumerate([*((atom, lib._REGEX_FLAGS) for atom in atoms), *flags.values()]):
-            for first, last in runs(atom, options, everything):
-                signature[at, first:last] = 1
+            for begin, end in runs(atom, options, everything):
+                signature[at, begin:end] = 1
         in_number = signature[: len(atoms)].any(axis=0)
         for code in np.flatnonzero(in_number).tolist():
             signature[-3, code] = unicodedata.digit(chr(code), NO_DIGIT)

@@ -177,7 +177,7 @@ def examples() -> tuple[phonenumbers.PhoneNumber, ...]:
 def neighbours() -> Iterator[Case]:
     """Every example number in every form, a digit more, a digit less, and the first and last digits changed."""
     for number in examples():
-        region = phonenumbers.region_code_for_country_code(number.country_code)
+        region = phonenumbers.region_code_for_country_code(number.country_code or 0)
         home = None if region == "001" else region
         digits = phonenumbers.format_number(number, PhoneNumberFormat.E164)[1:]
         national = digits[len(str(number.country_code)) :]
@@ -211,7 +211,7 @@ def noise(seed: int, rows: int) -> Iterator[Case]:
             text, like = chance.choice(forms), chance.random()
             if like < 0.5:
                 number = chance.choice(examples())
-                region = phonenumbers.region_code_for_country_code(number.country_code)
+                region = phonenumbers.region_code_for_country_code(number.country_code or 0)
                 text = phonenumbers.format_number(number, chance.choice((0, 1, 2)))
             yield _mutate(chance, text), region
         else:
