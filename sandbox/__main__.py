@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import importlib
-import importlib.util
 import sys
 import time
 from datetime import datetime
@@ -21,6 +19,7 @@ from uvicorn.loops.auto import auto_loop_factory
 from sandbox.faults import Faults
 from sandbox.fill import LOADERS, Filling, fill
 from sandbox.hubspot_app import hubspot_app
+from sandbox.lookups import lookups_app
 from sandbox.pages import pages_app
 from sandbox.salesforce_app import salesforce_app
 from sandbox.server import listen, serve
@@ -38,7 +37,8 @@ def main(arguments: list[str] | None = None) -> None:
     started = time.monotonic()
     try:
         fresh = fill(Filling(options.home, not options.no_calls, options.data, options.data_country))
-    except RuntimeError as exc:
+        sockets = {name: listen(getattr(options, f"{name}_port")) for name in ("sf", "hs", "pages", "lookups")}
+    except (RuntimeError, OSError) as exc:
         sys.exit(str(exc))
     if fresh:
         print(f"The CRMs were filled in {time.monotonic() - started:.1f} s.", flush=True)
@@ -46,13 +46,11 @@ def main(arguments: list[str] | None = None) -> None:
     limits = {"burst": options.hs_burst, "search_per_second": options.hs_search, "daily": options.hs_daily}
     lifted = {name: value for name, value in limits.items() if value is not None}
     apps: dict[str, tuple[ASGIApp, Any]] = {
-        "salesforce": (salesforce_app(stores["salesforce"], world, Faults()), listen(options.sf_port)),
-        "hubspot": (hubspot_app(stores["hubspot"], world.now_ms, settings=lifted), listen(options.hs_port)),
-        "pages": (pages_app(stores, world), listen(options.pages_port)),
+        "salesforce": (salesforce_app(stores["salesforce"], world, Faults()), sockets["sf"]),
+        "hubspot": (hubspot_app(stores["hubspot"], world.now_ms, settings=lifted), sockets["hs"]),
+        "pages": (pages_app(stores, world), sockets["pages"]),
+        "lookups": (lookups_app(world), sockets["lookups"]),
     }
-    if importlib.util.find_spec("sandbox.lookups") is not None:
-        lookups = importlib.import_module("sandbox.lookups").lookups_app(world)
-        apps["lookups"] = (lookups, listen(options.lookups_port))
     with asyncio.Runner(loop_factory=auto_loop_factory(use_subprocess=False)) as runner:
         runner.run(serve(apps, options.ports_file))
 

@@ -39,11 +39,17 @@ class _Nothing:
 
 
 def listen(port: int) -> socket.socket:
-    """A listening socket on 127.0.0.1; port 0 takes any free one. Raises OSError if the port is taken."""
+    """A listening socket on 127.0.0.1; port 0 takes any free one. Raises OSError, saying what to do, if the port is taken."""
     # The protocol is named because asyncio switches Nagle's algorithm off only then, which else costs 40 ms an answer.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as exc:
+        listener.close()
+        raise OSError(
+            f"Port {port} is taken. Stop what listens there, or choose another port (0 takes any free one)."
+        ) from exc
     listener.listen(1024)
     listener.setblocking(False)
     return listener

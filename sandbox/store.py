@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
+
+from sandbox.store_state import STATE_SCHEMA, StateStore
 
 Scalar = str | bool | int | float | None
 
@@ -39,15 +40,6 @@ CREATE TABLE IF NOT EXISTS history (
     changes TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS history_by_record ON history (object, record_id, seq);
-CREATE TABLE IF NOT EXISTS links (
-    from_object TEXT NOT NULL,
-    from_id TEXT NOT NULL,
-    to_object TEXT NOT NULL,
-    to_id TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (from_object, from_id, to_object, to_id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS kv (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 
 _COLUMNS = "record_id, created_at, modified_at, deleted_at, merged_into, fields"
@@ -92,33 +84,19 @@ def _record(row: tuple[Any, ...]) -> Record:
     return Record(row[0], row[1], row[2], row[3], row[4], orjson.loads(row[5]))
 
 
-class RecordStore:
-    """The records of one CRM. Not for use from several threads at once."""
+class RecordStore(StateStore):
+    """The records of one CRM, with the links between them and the stand-in's own state. Not for use from several threads at once."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._db = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False, cached_statements=256)
         for pragma in ("journal_mode=WAL", "synchronous=OFF", "cache_size=-65536", "temp_store=MEMORY"):
             self._db.execute(f"PRAGMA {pragma}")
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(_SCHEMA + STATE_SCHEMA)
 
     def close(self) -> None:
         """Close the file. A store opened again on it continues where this one stopped."""
         self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Everything inside happens or nothing does. Nested use joins the outer transaction."""
-        if self._db.in_transaction:
-            yield
-            return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def insert_many(self, object_name: str, rows: Iterable[tuple[str, int, Mapping[str, Any]]]) -> int:
         """Insert (record id, created ms, fields) in a stream, a transaction for every 5,000; returns how many.
@@ -339,78 +317,6 @@ class RecordStore:
                 if wanted is None or name in wanted:
                     edits.append(Edit(name, at, old, new, source))
         return edits
-
-    def link_many(self, from_object: str, to_object: str, pairs: Iterable[tuple[str, str]], at: int = 0) -> int:
-        """Associate records, (from id, to id) each, readable from both sides; returns how many pairs are new."""
-        fresh = 0
-        with self.transaction():
-            for from_id, to_id in pairs:
-                row = (from_object, from_id, to_object, to_id, at)
-                back = (to_object, to_id, from_object, from_id, at)
-                fresh += self._db.execute("INSERT OR IGNORE INTO links VALUES (?, ?, ?, ?, ?)", row).rowcount
-                self._db.execute("INSERT OR IGNORE INTO links VALUES (?, ?, ?, ?, ?)", back)
-        return fresh
-
-    def unlink_many(self, from_object: str, to_object: str, pairs: Iterable[tuple[str, str]]) -> int:
-        """Take associations back; returns how many there were."""
-        gone = 0
-        sql = "DELETE FROM links WHERE from_object = ? AND from_id = ? AND to_object = ? AND to_id = ?"
-        with self.transaction():
-            for from_id, to_id in pairs:
-                gone += self._db.execute(sql, (from_object, from_id, to_object, to_id)).rowcount
-                self._db.execute(sql, (to_object, to_id, from_object, from_id))
-        return gone
-
-    def linked(
-        self, from_object: str, from_id: str, to_object: str, after: str = "", limit: int = -1
-    ) -> list[tuple[str, int]]:
-        """(id, time of association in ms) of the records associated with one, in id order."""
-        rows = self._db.execute(
-            "SELECT to_id, at FROM links WHERE from_object = ? AND from_id = ? AND to_object = ? AND to_id > ?"
-            " ORDER BY to_id LIMIT ?",
-            (from_object, from_id, to_object, after, limit),
-        )
-        return [(to_id, at) for to_id, at in rows]
-
-    def linked_among(self, from_object: str, from_id: str, to_object: str, ids: Sequence[str]) -> set[str]:
-        """Which of some ids are associated with one record."""
-        sql = "SELECT 1 FROM links WHERE from_object = ? AND from_id = ? AND to_object = ? AND to_id = ?"
-        return {one for one in ids if self._db.execute(sql, (from_object, from_id, to_object, one)).fetchone()}
-
-    def count_linked(self, from_object: str, from_id: str, to_object: str) -> int:
-        """How many records of an object are associated with one."""
-        row = self._db.execute(
-            "SELECT count(*) FROM links WHERE from_object = ? AND from_id = ? AND to_object = ?",
-            (from_object, from_id, to_object),
-        ).fetchone()
-        return int(row[0])
-
-    def setting(self, key: str, default: Any = None) -> Any:
-        """A value of the stand-in's own state (fields that exist, jobs, lists ...), any JSON."""
-        row = self._db.execute("SELECT value FROM kv WHERE key = ?", (key,)).fetchone()
-        return orjson.loads(row[0]) if row else default
-
-    def set_setting(self, key: str, value: Any) -> None:
-        """Keep a JSON value under a key."""
-        self._db.execute("INSERT OR REPLACE INTO kv (key, value) VALUES (?, ?)", (key, orjson.dumps(value).decode()))
-
-    def delete_setting(self, key: str) -> None:
-        """Forget a key."""
-        self._db.execute("DELETE FROM kv WHERE key = ?", (key,))
-
-    def settings(self, prefix: str) -> dict[str, Any]:
-        """All keys that start with a prefix, in key order."""
-        rows = self._db.execute(
-            "SELECT key, value FROM kv WHERE key >= ? AND key < ? ORDER BY key", (prefix, prefix + "\U0010ffff")
-        )
-        return {key: orjson.loads(value) for key, value in rows}
-
-    def next_number(self, name: str, start: int = 1) -> int:
-        """The next number of a counter of this name, never given twice."""
-        with self.transaction():
-            number = int(self.setting(f"counter:{name}", start))
-            self.set_setting(f"counter:{name}", number + 1)
-        return number
 
     def _mark(self, object_name: str, record_id: str, now_ms: int, merged_into: str | None, source: str) -> bool:
         with self.transaction():
