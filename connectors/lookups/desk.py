@@ -103,6 +103,7 @@ class Desk:
             await asyncio.gather(*asking, return_exceptions=True)
             self._arrived.put_nowait(None)
             await asyncio.gather(bookkeeper, return_exceptions=True)
+            await self._booked(self._book.end_run)
         if self._failure is not None:
             raise self._failure
         return self._report

@@ -81,7 +81,11 @@ class SpendBook(Protocol):
         ...
 
     def left_open(self, service: str) -> list[Intent]:
-        """Intents of other runs whose lease has passed, or which have a job id and whose run is over."""
+        """Intents of other runs that are still open although their run is over, or their lease has passed (a run that was killed cannot say that it is over)."""
+        ...
+
+    def end_run(self) -> None:
+        """This run is over: what it left open may be taken up by the next."""
         ...
 
 
@@ -117,6 +121,7 @@ class MemoryBook:
     past: list[_Entry] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _spent: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    _ended: set[str] = field(default_factory=set)
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Shared by all runs: two desks commit from two threads."""
 
@@ -204,8 +209,13 @@ class MemoryBook:
             if entry.state == "open"
             and entry.intent.service == service
             and entry.intent.run != self.run
-            and (entry.intent.job_id is not None or entry.intent.created_at <= before)
+            and (entry.intent.run in self._ended or entry.intent.created_at <= before)
         ]
+
+    @_one_at_a_time
+    def end_run(self) -> None:
+        """See `SpendBook.end_run`."""
+        self._ended.add(self.run)
 
     def spent(self, service: str, period: str) -> Decimal:
         """Money of a service in a period: a run's name, a day "2026-11-24" or a month "2026-11"."""

@@ -93,8 +93,10 @@ def test_a_wrong_clock_says_so(lookups: StandIns, number: str) -> None:
 
 def test_throttling(lookups: StandIns, number: str) -> None:
     lookups.fault("alibaba", "status_429", times=0, retry_after=600)
-    with pytest.raises(RateLimited):
+    with pytest.raises(RateLimited) as caught:
         lookups.ask("alibaba", line_status(number))
+    assert caught.value.retry_after_seconds == 600
+    assert lookups.requests("alibaba") == 1
 
 
 def test_off_unless_switched_on() -> None:

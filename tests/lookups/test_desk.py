@@ -14,7 +14,7 @@ from connectors.lookups.desk import Desk, StillOpen
 from connectors.lookups.protocol import Answer, Question
 from connectors.lookups.report import DeskReport
 from connectors.lookups.spend import MemoryBook
-from ringtrue.lookup_settings import LookupsSettings
+from ringtrue.lookup_settings import Budget, LookupsSettings
 from tests.lookups.conftest import StandIns
 
 TWILIO: dict[str, Any] = {"products": ["line_status"]}
@@ -158,13 +158,37 @@ def test_a_run_that_ends_in_mid_flight_loses_at_most_the_calls_in_flight(lookups
     in_flight = [entry for entry in book.entries.values() if entry.state == "open"]
     assert len(answered) >= 4
     assert len(in_flight) <= 4
-    later = book.for_run("second")
-    later.lease *= 0
-    report = run(lookups, settings, map(line_status, numbers), book=later)
+    report = run(lookups, settings, map(line_status, numbers), book=book.for_run("second"))
     told = report.services["twilio"]
     assert told.lost == len(in_flight)
     assert set(lookups.billed("twilio").values()) == {1}
     assert any("count as spent" in warning for warning in told.warnings)
+
+
+def test_a_run_that_was_killed_is_taken_up_after_its_lease(lookups: StandIns) -> None:
+    (number,) = lookups.numbers("alive", "US", "mobile", 1)
+    lookups.set("twilio", coverage=1)
+    settings = lookups.settings(twilio=TWILIO)
+    book = MemoryBook(run="killed")
+    (service,) = lookups.open(settings)
+    book.reserve("twilio", service.facts.offers[0], [line_status(number)], Budget())
+    asyncio.run(service.close())
+    report = run(lookups, settings, [line_status(number)], book=book.for_run("at once"))
+    assert (report.elsewhere, report.services["twilio"].lost) == (1, 0)
+    later = book.for_run("later")
+    later.lease *= 0
+    report = run(lookups, settings, [line_status(number)], book=later)
+    assert (report.unsettled, report.services["twilio"].lost) == (1, 1)
+    assert lookups.requests("twilio") == 0
+    assert later.spent("twilio", "killed") == Decimal("0.007")
+
+
+def test_a_service_that_wants_to_be_left_alone_for_long_is_left_out(lookups: StandIns) -> None:
+    (number,) = lookups.numbers("disconnected", "US", "mobile", 1)
+    lookups.fault("twilio", "status_429", times=0, retry_after=1800)
+    report = run(lookups, lookups.settings(twilio=TWILIO, realphonevalidation={}), [line_status(number)])
+    assert "30 minutes" in str(report.services["twilio"].left_out)
+    assert report.settled == 1
 
 
 def test_a_lost_answer_is_spent_and_goes_to_the_next_service(lookups: StandIns) -> None:
