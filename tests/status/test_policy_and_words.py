@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -164,3 +166,20 @@ def test_evidence_names_the_ids_that_were_given() -> None:
     assert decide(table, Policy(), NOW)["evidence"].tolist() == [["a", "b", "c"]]
     talked = frame([*DEAD, seen("reached", "2026-06-01")]).assign(id=[1, 2, 3, 4])
     assert decide(talked, Policy(), NOW)["evidence"].tolist() == [[4]]
+
+
+def test_the_documentation_names_every_threshold_with_its_default() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "statuses.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:3] for line in text.splitlines() if line.startswith("| `")]
+    told = {
+        name.strip("` "): value.strip(' `"')
+        for names, values in rows
+        for name, value in zip(names.split(","), values.split(","), strict=True)
+    }
+    assert set(told) == {field.name for field in fields(Policy)}
+    for field in fields(Policy):
+        shown = told[field.name]
+        if isinstance(field.default, bool | str):
+            assert shown in (field.default, str(field.default).lower())
+        else:
+            assert float(shown) == field.default, field.name
