@@ -148,7 +148,7 @@ def _repaired(readings: _Readings, rows: Ints, texts: pa.Array, plans: Plans) ->
     dates = choice.open()
     dates = dates[_are_dates(texts, pieces.field[dates])]
     choice.settle(dates, start + dates, _CODE["is_date"], found=False)
-    _read_without_zero(pieces, homes, readings, choice)
+    _read_alternatives(pieces, homes, readings, choice)
     _read_other_digits(pieces, homes, readings, choice, start)
     unread = choice.open()
     choice.settle(unread, start + unread, _AS_READ, found=False)
@@ -171,14 +171,16 @@ def _are_dates(texts: pa.Array, fields: Ints) -> Flags:
     return found
 
 
-def _read_without_zero(pieces: Pieces, homes: Plans, readings: _Readings, choice: _Choice) -> None:
-    """`(0)` in international form: dialled at home only."""
+def _read_alternatives(pieces: Pieces, homes: Plans, readings: _Readings, choice: _Choice) -> None:
+    """`(0)` in international form is dialled at home only; a second number may leave out the area code of the first."""
     rows = choice.open()
-    rows = rows[pc.not_equal(pieces.without_zero.take(pa.array(rows)), "").to_numpy(zero_copy_only=False)]
+    rows = rows[pc.not_equal(pieces.alternative.take(pa.array(rows)), "").to_numpy(zero_copy_only=False)]
     if len(rows):
-        start, valid, reason = readings.read(pieces.without_zero.take(pa.array(rows)), homes[rows])
+        start, valid, reason = readings.read(pieces.alternative.take(pa.array(rows)), homes[rows])
         read = np.flatnonzero(valid | _LISTED[reason])
-        choice.settle(rows[read], start + read, _CODE["trunk_zero"], sure=pieces.sure[rows[read]])
+        completed = pieces.completed[rows[read]]
+        told = np.where(completed, _CODE["shortened_second_number"], _CODE["trunk_zero"])
+        choice.settle(rows[read], start + read, told, sure=pieces.sure[rows[read]] & ~completed)
 
 
 def _read_other_digits(pieces: Pieces, homes: Plans, readings: _Readings, choice: _Choice, start: int) -> None:
@@ -189,7 +191,7 @@ def _read_other_digits(pieces: Pieces, homes: Plans, readings: _Readings, choice
     open_ = np.flatnonzero((numbers.length >= _LENGTHS[0]) & (numbers.length <= _LENGTHS[1]))
     rows, numbers = rows[open_], numbers.take(open_)
     codes = code_of_plan()[homes[rows]]
-    options = candidates(numbers, codes)
+    options = candidates(numbers, codes, pieces.first_group[rows])
     which = np.concatenate([option.row for option in options])
     first, valid, told = readings.read(pa.concat_arrays([option.text for option in options]), homes[rows[which]])
     ends = np.cumsum([len(option.row) for option in options])

@@ -15,6 +15,8 @@ WIDTH: Final = 32
 """Columns of a matrix of digits; longer texts hold no single number."""
 
 
+_AREA_CODE: Final = 5
+"""Digits of an area code at most, with the zero before it."""
 _SHORTEST: Final = 8
 """Digits of an international number with a calling code of two digits or three, at least; below, a swap proves nothing."""
 
@@ -60,8 +62,11 @@ def numbers_from(texts: pa.Array) -> Numbers:
     return Numbers(digits, count, plus, _code_widths()[front])
 
 
-def candidates(numbers: Numbers, home_code: Ints) -> list[Candidates]:
-    """Other readings, preferred first. `home_code` is the calling code of each row's default region, 0 where there is none."""
+def candidates(numbers: Numbers, home_code: Ints, first_group: Ints) -> list[Candidates]:
+    """Other readings, preferred first.
+
+    `home_code` is the calling code of each row's default region, 0 where there is none; `first_group` the digits before the first mark.
+    """
     digits, count, plus, width = numbers
     zero = digits == ord("0")
     after_idd = np.select(
@@ -84,6 +89,10 @@ def candidates(numbers: Numbers, home_code: Ints) -> list[Candidates]:
     trunk = plus & (width > 0) & (_at(digits, width) == ord("0"))
     national_zero = ~plus & zero[:, 0] & (home_code > 0)
     dense = home_code == 1
+    refilled = (
+        ~plus & zero[:, 0] & (first_group > 1) & (first_group <= _AREA_CODE) & (_at(digits, first_group) == ord("0"))
+    )
+    again = refilled & _same(digits, np.zeros_like(width), first_group, first_group)
 
     def build(reason: str, sure: bool, rows: Flags, skip: Ints | int, *front: Bytes | np.uint8) -> Candidates:
         """Rows that apply, with the bytes put in front (0 for none) and the digits from `skip` on."""
@@ -101,8 +110,10 @@ def candidates(numbers: Numbers, home_code: Ints) -> list[Candidates]:
         build("doubled_country_code", True, doubled_idd, width + 2, plus_sign),
         build("trunk_zero", True, trunk, width + 1, plus_sign, *code),
         build("trunk_zero", True, national_zero & ~dense, 1, nothing),
+        build("doubled_area_code", True, again, first_group, nothing),
         build("missing_plus", True, ~plus & (width > 0), 0, plus_sign),
         build("trunk_zero", False, national_zero & dense, 1, nothing),
+        build("doubled_area_code", False, refilled, first_group, nothing),
         build("stray_plus", False, plus & (home_code > 0), 0, nothing),
         *[
             build(
@@ -168,9 +179,9 @@ def _at(digits: Bytes, place: Ints) -> Bytes:
 
 
 def _same(digits: Bytes, first: Ints, second: Ints, length: Ints) -> Flags:
-    """Whether runs of up to three digits at two places are equal."""
+    """Whether runs of a few digits at two places are equal."""
     equal = np.ones(len(digits), bool)
-    for step in range(3):
+    for step in range(_AREA_CODE):
         equal &= (step >= length) | (_at(digits, first + step) == _at(digits, second + step))
     return equal
 

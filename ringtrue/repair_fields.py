@@ -27,8 +27,10 @@ class Pieces(NamedTuple):
     """An optional plus and ASCII digits."""
     extension: pa.Array
     """ASCII digits, or empty."""
-    without_zero: pa.Array
-    """The number without a bracketed zero, or empty."""
+    alternative: pa.Array
+    """The number without a bracketed zero, or with the beginning of the one before it, or empty."""
+    completed: Flags
+    """Whether the alternative is the second of these."""
     reason: NDArray[np.int8]
     sure: Flags
     first_group: Ints
@@ -62,14 +64,15 @@ def pieces_of(texts: pa.Array) -> Pieces:
     field = np.repeat(np.arange(len(entry)), counts[entry])
     which = runs(starts_of(counts)[:-1][entry], counts[entry])
     fill = _filler(texts, templates, which, field)
-    without_zero, bracketed = fill(2), fill(3)
-    zero = pc.equal(bracketed, "0")
+    alternative, bracketed = fill(2), fill(3)
+    usable = pc.or_(pc.equal(bracketed, "0"), pc.equal(bracketed, ""))
 
     return Pieces(
         field,
         fill(0),
         fill(1),
-        pc.if_else(zero, without_zero, ""),
+        pc.if_else(usable, alternative, ""),
+        pc.equal(bracketed, "").to_numpy(zero_copy_only=False),
         np.array([one.reason for one in templates], np.int8)[which],
         np.array([one.sure for one in templates], np.bool_)[which],
         np.array([one.first_group for one in templates], np.int64)[which],

@@ -12,6 +12,7 @@ import tomllib
 import unicodedata
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
@@ -32,6 +33,8 @@ _SHORTEST_WHOLE: Final = 8
 """Digits before an exponent from which on they can be a whole number."""
 _PAIR, _LONGEST = 14, 17
 """Digits that two numbers have together at least, and that one number has at most."""
+_AREA_CODE: Final = 5
+"""Digits of an area code at most, with the zero before it."""
 _WHOLE: Final = 6
 """Digits on both sides from which on a slash parts two numbers."""
 
@@ -45,9 +48,9 @@ class Piece(NamedTuple):
     first_group: int
     """Digits before the first mark or space: a country code often stands alone."""
     alternative: str
-    """The same number without the digit in brackets, or empty."""
+    """Another way to read it, or empty: without the digit in brackets, or with the beginning of the number before it."""
     bracketed: str
-    """That digit."""
+    """The digit in brackets, or empty."""
 
 
 class Plan(NamedTuple):
@@ -139,6 +142,8 @@ def _read(text: str, *, exact: bool) -> Plan:
     if reason == "odd_characters" and words:
         reason = "label"
     pieces = _pieces(marked, reason)
+    if not pieces and any(word in _placeholders() for word in re.findall(r"[^\W\d_]+", plain.casefold())):
+        return Plan((), "placeholder")
     if not pieces:
         return Plan((), "is_name" if _WORD in marked and len(re.findall(_D, marked)) < _LEAST else "too_short")
     return Plan(pieces, "")
@@ -258,6 +263,10 @@ def _pieces(marked: str, reason: str) -> tuple[Piece, ...]:
                 found.append(piece)
             elif re.fullmatch(rf"\s*\+{_D}{{1,3}}\s*", part):
                 reason = "doubled_country_code"
+    for at, (before, piece) in enumerate(pairwise(found), 1):
+        missing = len(before.text) - len(piece.text)
+        if 1 <= missing <= _AREA_CODE and not piece.alternative and not f"{before.text}{piece.text}".count("+"):
+            found[at] = piece._replace(alternative=before.text[:missing] + piece.text)
     if len(found) > 1:
         found = [
             one if one.reason == "shortened_second_number" else one._replace(reason="several_numbers") for one in found
