@@ -120,7 +120,7 @@ class NumberInsight(HttpService):
         if not isinstance(body, dict) or "status" not in body:
             raise self.client.schema_changed("no field status")
         reading = self.reading()
-        self.unless_refused(reading.take("status", body["status"]), f"status {body['status']}")
+        self.unless_refused(reading.take("status", _status_word(body)), f"status {body['status']}")
         carrier = body.get("current_carrier") or {}
         original = body.get("original_carrier") or {}
         reading.take("network_type", carrier.get("network_type") or original.get("network_type"))
@@ -137,6 +137,13 @@ class NumberInsight(HttpService):
             carrier=carrier.get("name") or original.get("name"),
             external_id=body.get("request_id"),
         )
+
+
+def _status_word(body: Mapping[str, Any]) -> str:
+    """Status 3 stands for a wrong number and for a wrong request; the message tells them apart."""
+    said = str(body.get("status_message") or body.get("error_text") or "").casefold()
+    status = str(body["status"])
+    return f"{status} number format" if status == "3" and "not valid number format" in said else status
 
 
 def _cost(body: Mapping[str, Any], listed: Decimal) -> Decimal:
