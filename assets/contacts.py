@@ -9,6 +9,7 @@ import dagster as dg
 from dagster import MetadataValue
 
 from assets.lead_sources import observe_sources
+from assets.settling import settle
 from assets.stage import columns, counts, now_ms, plain_errors, sample, usage_metadata
 from connectors.crm import Crm
 from connectors.resources import CrmResource, LedgerResource
@@ -142,6 +143,8 @@ def pull(
             f"This ledger holds records of {other!r} under connection {name!r}, but the credentials are for {identity!r}. "
             "Use another ledger ([ledger] url) or another connection name."
         )
+    # A write that a crash left open is settled first: else the pull would take our own flag for a person's.
+    settle(ledger, crm, settings, name)
     by_object: dict[str, PullCounts] = {}
     rows: list[dict[str, Any]] = []
     now = now_ms()
@@ -203,6 +206,7 @@ def build_contacts(name: str, connection: Connection, sources: Sequence[dg.Asset
                     "deleted": counted.deleted,
                     "merged": counted.merged,
                     "drifted": counted.drifted,
+                    "do-not-call unticked": counted.unticked,
                 }
             )
         masked = {column: "number" for row in rows for column in row if column not in ("object", "record")}

@@ -41,7 +41,8 @@ def run(ledger: Ledger, settings: Settings, config: OptOutsConfig) -> dict[str, 
                 [(number, f"{people} people") for number, people in found.switchboards],
                 now_ms(),
             )
-            dirty.clear(connection, "contact_id", opt_outs.STAGE, marks)
+            settled = {person.contact_id for person in people}
+            dirty.clear(connection, "contact_id", opt_outs.STAGE, [mark for mark in marks if mark[0] in settled])
         totals["contacts looked at"] += len(people)
         totals["people who opted out"] += sum(person.flagged and not person.opted_out for person in people)
         totals["suppressions added"] += len(added)

@@ -53,11 +53,12 @@ def why_not(ledger: Ledger, settings: Settings, name: str, plan: Plan) -> list[s
     own = fields_by_object(ledger, name, connection)
     with ledger.read() as book:
         first = connection.approve_first and target_of(name, connection).live and not journal.has_written(book, name)
-        known = ((fields, own[object_name]) for object_name, fields in journal.all_planned(book, name, plan.plan_id))
+        known = ((fields, own[object_name]) for object_name, fields in journal.not_cleared(book, name, plan.plan_id))
         counted = tally(known)
         living = journal.living_records(book, name)
         ever = journal.has_written(book, name)
     if not ever and not first:
+        # Nothing was written before and nobody has to approve: there is no usual to compare with.
         return []
     return objections(counted, living, settings.guard, first=first)
 
@@ -92,6 +93,8 @@ def write_back(
             f"Nothing was written: {' '.join(reasons)} Look at {name}/changes; if it is right, run "
             f"`ringtrue approve {plan.plan_id}` and materialize {name}/writeback again."
         )
+    with ledger.write() as book:
+        journal.clear_plan(book, name, plan.plan_id)
     delivery.deliver(plan.plan_id, limit=config.limit, only=config.record)
     windows = sorted(delivery.windows_ms)
     window = windows[min(len(windows) - 1, int(len(windows) * 0.99))] if windows else None
@@ -131,7 +134,7 @@ def build_writeback(name: str, connection: Connection) -> dg.AssetsDefinition:
                 yield _closed(name, plan.records if plan else 0)
                 return
             with resource.open() as crm:
-                outcome = write_back(ledger, crm, settings, name, context.run_id, root_run(context), config)
+                outcome = write_back(ledger, crm, settings, name, context.run.run_id, root_run(context), config)
                 usage = crm.usage
         failed = outcome.totals["failed"]
         reasons = "; ".join(f"{count} x {reason}" for reason, count in outcome.errors.most_common(5))

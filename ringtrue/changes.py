@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
@@ -81,9 +81,15 @@ class RecordPlan(NamedTuple):
     decisions: list[int]
 
 
-def best_number(numbers: tuple[NumberState, ...]) -> NumberState | None:
-    """The number to show for a record: best status first, then the order of the fields."""
+def best_number(numbers: Sequence[NumberState]) -> NumberState | None:
+    """The number to show for a record: best status first, then the order given."""
     return min(numbers, key=lambda number: _RANK[number.status], default=None)
+
+
+def _in_field_order(numbers: Sequence[NumberState], own: OwnFields) -> list[NumberState]:
+    """Numbers in the order of the record's phone fields: the main field comes first."""
+    place = {field: position for position, field in enumerate(own.phone_status)}
+    return sorted(numbers, key=lambda number: (place.get(number.field, len(place)), number.position))
 
 
 def is_suppressed(contact: ContactState, rules: PlanRules) -> bool:
@@ -104,11 +110,16 @@ def is_suppressed(contact: ContactState, rules: PlanRules) -> bool:
     return rules.registry_flags == "any" or not any(number.status in CALLABLE for number in contact.numbers)
 
 
-def next_channel(contact: ContactState, best: NumberState | None, suppressed: bool) -> NextChannel:
-    """How to reach the person next: the phone while a number may be called, else another way that is allowed."""
+def next_channel(
+    contact: ContactState, best: NumberState | None, suppressed: bool, numbers: Sequence[NumberState]
+) -> NextChannel:
+    """How to reach the person next: the phone while a number may be called, else another way that is allowed.
+
+    `other_number` says that the record's first number is not the one to call.
+    """
     if best is not None and not suppressed:
         if best.status in CALLABLE and best.status != "no_answer":
-            return "phone" if best.position == 0 and best.field == contact.numbers[0].field else "other_number"
+            return "phone" if best is numbers[0] or numbers[0].status in CALLABLE else "other_number"
         if best.status == "no_answer" and contact.sms_consent and best.type in {"MOBILE", "FIXED_LINE_OR_MOBILE"}:
             return "sms"
     if contact.email_usable:
@@ -132,12 +143,13 @@ def plan_record(contact: ContactState, rules: PlanRules) -> RecordPlan | None:
     fields: Fields = {}
     by_field: dict[str, NumberState] = {}
     per_field: dict[str, int] = {}
-    for number in contact.numbers:
+    numbers = contact.numbers if len(contact.numbers) < 2 else _in_field_order(contact.numbers, own)
+    for number in numbers:
         per_field[number.field] = per_field.get(number.field, 0) + 1
         held = by_field.get(number.field)
         if held is None or _RANK[number.status] < _RANK[held.status]:
             by_field[number.field] = number
-    best = best_number(contact.numbers)
+    best = best_number(numbers)
     suppressed = is_suppressed(contact, rules)
 
     for field, name in own.phone_status.items():
@@ -152,7 +164,7 @@ def plan_record(contact: ContactState, rules: PlanRules) -> RecordPlan | None:
     usable = best is not None and best.status in _SHOWN_AS_BEST and not suppressed
     _set(fields, seen, own.best_number, best.e164 if usable and best else None)
     nothing_known = best is None and not suppressed
-    _set(fields, seen, own.next_channel, None if nothing_known else next_channel(contact, best, suppressed))
+    _set(fields, seen, own.next_channel, None if nothing_known else next_channel(contact, best, suppressed, numbers))
     link = f"{rules.why_url.rstrip('/')}/{contact.why_id}" if rules.why_url else contact.why_id
     _set(fields, seen, own.why, None if nothing_known else link)
 

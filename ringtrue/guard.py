@@ -14,12 +14,16 @@ TALLY = ("records", "newly retired", "newly do-not-call", "reversed decisions")
 
 
 def tally(plans: Iterable[tuple[Fields, OwnFields]]) -> Counter[str]:
-    """Count what a plan does to records: changed, newly retired, newly do-not-call, reversed (dead to alive or back)."""
+    """Count what a plan does to records: changed, newly retired, newly do-not-call, reversed (dead to alive or back).
+
+    The first status of a record is no change: new records come in any number.
+    """
     counted = Counter[str]()
     for fields, own in plans:
-        counted["records"] += 1
         pair = fields.get(own.status)
-        if pair is not None:
+        first_fill = pair is not None and pair[0] is None
+        counted["records"] += not first_fill
+        if pair is not None and not first_fill:
             before, after = pair
             counted["newly retired"] += after in RETIRED and before not in RETIRED
             counted["reversed decisions"] += (before in RETIRED and after == "active") or (
@@ -34,7 +38,7 @@ def objections(counted: Counter[str], living: int, limits: GuardSettings, *, fir
     """Why a person should look first; empty when the plan may run. `living` is the number of records of the connection."""
     if first:
         return ["This would be the first time anything is written to this CRM."]
-    if counted["records"] <= limits.small_plan or not living:
+    if not living:
         return []
     shares = {
         "records": limits.records_changed_share,
@@ -45,5 +49,5 @@ def objections(counted: Counter[str], living: int, limits: GuardSettings, *, fir
     return [
         f"{counted[name]} {name} are {counted[name] / living:.0%} of {living} records; the limit is {limit:.0%}."
         for name, limit in shares.items()
-        if counted[name] / living > limit
+        if counted[name] > limits.small_plan and counted[name] / living > limit
     ]

@@ -38,6 +38,8 @@ class PullCounts:
     drifted: int = 0
     """Records where a field of ours no longer holds what we last saw there."""
 
+    unticked: int = 0
+    """Do-not-call flags that somebody took away since the last pull. Where a suppression lives they are set again."""
     rejected: int = 0
     """Rows of a file that could not be used; counted apart from `read`."""
 
@@ -177,6 +179,7 @@ def store_page(
                 renumber.add(contact_id)
             if facts[_DNC] and not before[_DNC] and not flag_ours:
                 flagged.add(contact_id)
+            counts.unticked += before[_DNC] and not facts[_DNC]
             if before[_OURS] != facts[_OURS] or before[_DNC] != facts[_DNC]:
                 counts.drifted += 1
                 replan.add(contact_id)

@@ -252,15 +252,26 @@ def planned(
     ]  # fmt: skip
 
 
-def all_planned(connection: Connection, connection_name: str, plan_id: str) -> Iterator[tuple[str, Fields]]:
-    """Object and fields of every planned change, streamed."""
-    result = stream(
+def not_cleared(connection: Connection, connection_name: str, plan_id: str) -> Iterator[tuple[str, Fields]]:
+    """Object and fields of every planned change that the guard or a person has not let pass yet, streamed."""
+    for object_name, fields in stream(
         connection,
-        "SELECT object, fields FROM changes WHERE connection = :connection AND plan_id = :plan AND state = 'planned'",
+        "SELECT object, fields FROM changes WHERE connection = :connection AND plan_id = :plan AND state = 'planned' "
+        "AND NOT cleared",
+        {"connection": connection_name, "plan": plan_id},
+    ):
+        yield object_name, orjson.loads(fields)
+
+
+def clear_plan(connection: Connection, connection_name: str, plan_id: str) -> None:
+    """Note that the guard or a person let these changes pass: what a crash leaves of them is not stopped again."""
+    connection.execute(
+        text(
+            "UPDATE changes SET cleared = true WHERE connection = :connection AND plan_id = :plan AND state = 'planned' "
+            "AND NOT cleared"
+        ),
         {"connection": connection_name, "plan": plan_id},
     )
-    for object_name, fields in result:
-        yield object_name, orjson.loads(fields)
 
 
 def count_planned(connection: Connection, connection_name: str, plan_id: str) -> dict[tuple[str, bool], int]:

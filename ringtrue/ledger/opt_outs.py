@@ -34,13 +34,18 @@ class OptOuts(NamedTuple):
 
 
 def flagged(connection: Connection, marks: Sequence[tuple[int, int]]) -> list[Flagged]:
-    """The contacts behind marks of the opt-out stage. A flag that our own write set is no evidence."""
+    """The contacts behind marks of the opt-out stage. A flag that our own write set is no evidence.
+
+    Contacts with a write that a crash left unsettled are left out: the flag may be ours. Their marks are to stay.
+    """
     with batch_of(connection, [key for key, _ in marks]) as batch:
         rows = fetch(
             connection,
             "SELECT c.contact_id, c.connection, c.object, c.record_id, c.do_not_call AND NOT c.do_not_call_ours, "
             f"EXISTS (SELECT 1 FROM suppressions AS s WHERE s.contact_id = c.contact_id AND s.scope = 'person' AND {LIVE}), "
-            f"c.modified_at FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key ORDER BY c.contact_id",
+            f"c.modified_at FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key "
+            "WHERE NOT EXISTS (SELECT 1 FROM changes AS ch WHERE ch.contact_id = c.contact_id AND ch.state = 'sending') "
+            "ORDER BY c.contact_id",
         )
     return [Flagged(row[0], row[1], row[2], row[3], bool(row[4]), bool(row[5]), row[6]) for row in rows]
 

@@ -1,0 +1,14 @@
+"""Settles what a crash left between sent and answered, before anything else is learned from the CRM."""
+
+from assets.delivery import Delivery
+from assets.planner import fields_by_object
+from connectors.crm import Crm
+from ringtrue.ledger import Ledger
+from ringtrue.settings import Settings
+
+
+def settle(ledger: Ledger, crm: Crm, settings: Settings, name: str) -> int:
+    """Find out what became of a connection's interrupted changes. Returns how many there were."""
+    connection = settings.connections[name]
+    own = fields_by_object(ledger, name, connection)
+    return Delivery(ledger, crm, name, own, "settle", "settle", connection.bulk_from).settle()

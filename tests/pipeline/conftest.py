@@ -1,0 +1,58 @@
+"""A project of its own for each test: a private sandbox, settings that point at it, an empty ledger."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pipeline.project import Project, make_home, open_project
+from tests.stand_ins import running_sandbox
+
+CONTACTS = 300
+
+
+@pytest.fixture(scope="session")
+def prepared_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sandbox's folder whose CRMs have RingTrue's fields: copied for each test, so that each starts alike."""
+    home = tmp_path_factory.mktemp("world")
+    with running_sandbox(home, "--seed", "11", "--contacts", str(CONTACTS)) as sandbox:
+        project = open_project(make_home(tmp_path_factory.mktemp("prepare")), sandbox)
+        project.prepare()
+        project.close()
+    return home
+
+
+@pytest.fixture
+def project(prepared_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """A project over a fresh copy of the prepared world, with its settings in force."""
+    home = tmp_path / "sandbox"
+    shutil.copytree(prepared_world, home)
+    with running_sandbox(home, "--seed", "11", "--contacts", str(CONTACTS)) as sandbox:
+        opened = open_project(make_home(tmp_path), sandbox)
+        for name, value in opened.environment.items():
+            monkeypatch.setenv(name, value)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def second_project(prepared_world: Path, tmp_path: Path) -> Iterator[Callable[[], Project]]:
+    """Opens another project over another copy of the same world, to compare with."""
+    opened: list[tuple[Any, Project]] = []
+
+    def make() -> Project:
+        home = tmp_path / f"other{len(opened)}"
+        shutil.copytree(prepared_world, home / "sandbox")
+        running = running_sandbox(home / "sandbox", "--seed", "11", "--contacts", str(CONTACTS))
+        project = open_project(make_home(home), running.__enter__())
+        opened.append((running, project))
+        return project
+
+    yield make
+    for running, project in opened:
+        project.close()
+        running.__exit__(None, None, None)

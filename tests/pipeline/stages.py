@@ -1,0 +1,53 @@
+"""The stages of the main job called one by one, without Dagster, for tests that look between them."""
+
+from __future__ import annotations
+
+import sys
+
+from assets.contacts import PullConfig, pull
+from assets.opt_outs import OptOutsConfig
+from assets.opt_outs import run as run_opt_outs
+from assets.phones import PhonesConfig
+from assets.phones import run as run_phones
+from assets.planner import Planning, plan_changes
+from assets.status import StatusConfig
+from assets.status import run as run_status
+from assets.writeback import Outcome, WritebackConfig, write_back
+from connectors.resources import connect, open_ledger
+from ringtrue.settings import Settings, load_settings
+
+
+def plan(settings: Settings, name: str, run: str = "run") -> Planning:
+    """Everything up to the sealed plan."""
+    crm = connect(name, settings.connections[name])
+    ledger = open_ledger(settings)
+    try:
+        pull(ledger, crm, settings, name, PullConfig())
+        run_phones(ledger, settings, PhonesConfig())
+        run_opt_outs(ledger, settings, OptOutsConfig())
+        run_status(ledger, settings, StatusConfig())
+        return plan_changes(ledger, settings, name, run)
+    finally:
+        ledger.close()
+        crm.close()
+
+
+def deliver(settings: Settings, name: str, run: str = "run", config: WritebackConfig | None = None) -> Outcome:
+    """The write-back of the open plan."""
+    crm = connect(name, settings.connections[name])
+    ledger = open_ledger(settings)
+    try:
+        return write_back(ledger, crm, settings, name, run, run, config or WritebackConfig())
+    finally:
+        ledger.close()
+        crm.close()
+
+
+if __name__ == "__main__":
+    # A process that can be killed: it says when it is ready and waits for the word.
+    chosen = load_settings()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
+    result = deliver(chosen, sys.argv[1])
+    sys.stdout.write(f"{dict(result.totals)}\n")
