@@ -25,9 +25,9 @@ LANGUAGES = ("en", "zh", "es", "de", "fr", "pt", "it", "nl", "ja", "bn")
 Sureness = Literal["sure", "unsure"]
 
 PRECEDENCE: tuple[Outcome, ...] = (
-    "opted_out",
     "wrong_person",
     "left_company",
+    "opted_out",
     "number_changed",
     "disconnected_heard",
     "suspended",
@@ -47,7 +47,7 @@ PRECEDENCE: tuple[Outcome, ...] = (
     "call_failed",
     "canceled",
 )
-"""Where a text says several things, the first of these counts."""
+"""Where a text says several things, the first of these counts. A wrong person who says stop is both: `opt_out` tells the other half."""
 
 _DEAD = frozenset({"disconnected_heard", "suspended", "bad_number_heard", "number_changed"})
 _ALIVE = frozenset({"right_person", "reached", "third_party", "voicemail", "switched_off", "rejected", "call_dropped"})

@@ -118,13 +118,13 @@ def classify(
         if noted.outcome is not None and noted.sure:
             told = Classified(noted.outcome, True)
     said = _strongest(opt_out(text) for text in (word, label, notes) if text)
-    if (
-        said == "sure"
-        and told.outcome != "opted_out"
-        and any(opt_out(text) == "sure" for text in (word, label) if text)
+    if (told.outcome is None or told.outcome in _VAGUE) and any(
+        opt_out(text) == "sure" for text in (word, label) if text
     ):
         told = Classified("opted_out", True)
     told = _by_direction(_by_duration(told, duration_seconds), direction, duration_seconds)
+    if told.sure and told.outcome in ("opted_out", "do_not_call"):
+        said = "sure"
     if said == "unsure" and told.why is None:
         told = told._replace(why="It may say that the person does not want to be called.")
     return told._replace(opt_out=said)

@@ -96,6 +96,14 @@ def test_labels_of_a_portals_own_outcomes_are_read() -> None:
     assert classify("hubspot", "0a1b", label="Do Not Call")[:3] == ("opted_out", True, "sure")
 
 
+def test_a_wrong_person_who_says_stop_is_both() -> None:
+    assert classify("salesforce", "Wrong number, do not call")[:3] == ("wrong_person", True, "sure")
+    assert classify("salesforce", "Wrong number", notes="stop calling me")[:3] == ("wrong_person", True, "sure")
+    assert classify("nice", "106")[:3] == ("opted_out", True, "sure")
+    assert classify("vicidial", "DNCL")[:3] == ("do_not_call", True, "sure")
+    assert classify("salesforce", "please stop calling")[:3] == ("opted_out", True, "sure")
+
+
 def test_unknown_words_are_never_guessed() -> None:
     for namespace in NAMESPACES:
         unknown = classify(namespace, "Purple Monkey 7")
