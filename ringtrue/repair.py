@@ -21,7 +21,7 @@ from ringtrue.numbering.reader import code_of_plan, region_of_plan
 from ringtrue.reasons import REASONS
 from ringtrue.repair_digits import Numbers, candidates, cut, fillers, numbers_from
 from ringtrue.repair_fields import Pieces, pieces_of
-from ringtrue.repair_text import is_date, is_postcode
+from ringtrue.repair_text import is_date, postcodes
 
 Plans = NDArray[np.int16]
 Codes = NDArray[np.int8]
@@ -230,20 +230,22 @@ def _shows_its_country(numbers: Numbers, at: Ints, first_group: Ints, home_code:
 
 def _worth_keeping(pieces: Pieces, choice: _Choice, readings: _Readings) -> Flags:
     """Beside a number that could be read, an unreadable one of seven digits or more; alone, the one with the most digits; none twice."""
-    fields = np.bincount(pieces.field)
-    if not len(fields) or fields.max() < 2:
-        return np.ones(len(pieces.field), bool)
-    readable = np.bincount(pieces.field, weights=choice.found) > 0
-    order = np.lexsort((-pieces.digits, pieces.field))
-    best = np.zeros(len(order), bool)
-    best[order[np.flatnonzero(np.diff(pieces.field[order], prepend=-1))]] = True
-    keep = choice.found | np.where(readable[pieces.field], pieces.digits >= _LONG_EXTENSION, best)
-    several = np.flatnonzero(keep & (fields[pieces.field] > 1))
+    several = np.flatnonzero((np.bincount(pieces.field) > 1)[pieces.field])
+    keep = np.ones(len(pieces.field), bool)
+    if not len(several):
+        return keep
+    field, digits, found = pieces.field[several], pieces.digits[several], choice.found[several]
+    readable = np.bincount(field, weights=found)[field] > 0
+    order = np.lexsort((-digits, field))
+    best = np.zeros(len(several), bool)
+    best[order[np.flatnonzero(np.diff(field[order], prepend=-1))]] = True
+    keep[several] = found | np.where(readable, digits >= _LONG_EXTENSION, best)
+    several = several[keep[several]]
     numbers = readings.column("e164").take(pa.array(choice.place[several])).combine_chunks()
-    named = np.flatnonzero(numbers.is_valid().to_numpy(zero_copy_only=False))
-    codes = numbers.take(pa.array(named)).dictionary_encode().indices.to_numpy().astype(np.int64)
-    _, first = np.unique(pieces.field[several[named]] * (len(codes) + 1) + codes, return_index=True)
-    keep[np.delete(several[named], first)] = False
+    named = several[numbers.is_valid().to_numpy(zero_copy_only=False)]
+    codes = numbers.drop_null().dictionary_encode().indices.to_numpy().astype(np.int64)
+    _, first = np.unique(pieces.field[named] * (len(codes) + 1) + codes, return_index=True)
+    keep[np.delete(named, first)] = False
     return keep
 
 
@@ -260,17 +262,17 @@ def _without_number(
 
 def _tell_postcodes(told: Codes, at: Ints, fields: Ints, texts: pa.Array, plans: Plans) -> None:
     """Short fields without a number may be postcodes of the default region's country."""
-    _, places = text_parts(texts)
-    at = at[
-        (np.diff(places)[fields[at]] <= _POSTCODE_BYTES)
-        & (told[at] != _CODE["placeholder"])
-        & (told[at] != _CODE["is_date"])
-    ]
-    names = region_of_plan()
-    found = decoded(texts.take(pa.array(fields[at])))
-    for place, text, home in zip(at.tolist(), found, plans[fields[at]].tolist(), strict=True):
-        if is_postcode(text, names.get(home, "")):
-            told[place] = _CODE["is_postcode"]
+    content, places = text_parts(texts)
+    digits = np.concatenate(([0], np.cumsum((content >= ord("0")) & (content <= ord("9")))))[places]
+    possible = (np.diff(places) <= _POSTCODE_BYTES) & (np.diff(digits) > 0)
+    at = at[possible[fields[at]] & (told[at] != _CODE["placeholder"]) & (told[at] != _CODE["is_date"])]
+    homes = plans[fields[at]]
+    for home in np.unique(homes).tolist():
+        pattern = postcodes().get(region_of_plan().get(home, ""))
+        if pattern:
+            here = at[homes == home]
+            like = pc.match_substring_regex(texts.take(pa.array(fields[here])), rf"^\s*(?:{pattern})\s*$")
+            told[here[like.to_numpy(zero_copy_only=False)]] = _CODE["is_postcode"]
 
 
 def _second_numbers(readings: _Readings, texts: pa.Array, plans: Plans) -> list[_Rows]:

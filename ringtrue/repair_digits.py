@@ -8,10 +8,13 @@ from typing import Final, NamedTuple
 import numpy as np
 import phonenumbers
 import pyarrow as pa
+from phonenumbers import PhoneNumberType
 
 from ringtrue.numbering.arrays import Bytes, Flags, Ints, starts_of, strings, text_parts
 
-WIDTH: Final = 32
+_BEHIND: Final = 99
+"""The step behind the last digit."""
+WIDTH: Final = 24
 """Columns of a matrix of digits; longer texts hold no single number."""
 
 
@@ -131,7 +134,7 @@ def candidates(numbers: Numbers, home_code: Ints, first_group: Ints) -> list[Can
                 (first, np.where(first == second, third, zero_sign), third),
             )
         ],
-        build("lost_zero", False, ~plus & ~zero[:, 0] & (home_code > 0), 0, zero_sign),
+        build("lost_zero", False, ~plus & ~zero[:, 0] & _codes_with_zero()[home_code], 0, zero_sign),
     ]
 
 
@@ -156,21 +159,19 @@ def cut(numbers: Numbers, rows: Ints, by: int = 0) -> pa.Array:
 def fillers(numbers: Numbers) -> Flags:
     """Rows of one digit again and again, after up to three others, or of a run along the keyboard, after a plus and its calling code."""
     digits, count, plus, width = numbers
-    columns = np.arange(WIDTH)
+    places = np.arange(WIDTH)
     steps = np.zeros(digits.shape, np.uint8)
     steps[:, 1:] = (digits[:, 1:] + np.uint8(10) - digits[:, :-1]) % 10
+    steps[places >= count[:, None]] = _BEHIND
     found = np.zeros(len(count), bool)
-    for skip in range(4):
-        outside = (columns <= skip) | (columns >= count[:, None])
-        start = digits[:, skip]
-        coded = plus & (width == skip)
-        for step, least, begins, allowed in (
-            (0, 4, True, ~plus | coded),
-            (1, 5, (start == ord("0")) | (start == ord("1")), coded),
-            (9, 5, (start == ord("0")) | (start == ord("9")), coded),
-        ):
-            enough = (count - skip >= 7) & allowed if skip else count >= least
-            found |= enough & begins & ((steps == step) | outside).all(axis=1)
+    for step, least, first_digits in ((0, 4, b"0123456789"), (1, 5, b"01"), (9, 5, b"09")):
+        broken = (steps != step) & (steps != _BEHIND)
+        begin = np.where(broken.any(axis=1), WIDTH - 1 - broken[:, ::-1].argmax(axis=1), 0)
+        whole = (begin == 0) & (count >= least)
+        behind_others = (
+            (begin <= 3) & (count - begin >= 7) & (begin == np.where(plus, width, begin if step == 0 else 0))
+        )
+        found |= (whole | behind_others) & np.isin(_at(digits, begin), np.frombuffer(first_digits, np.uint8))
     return found
 
 
@@ -197,6 +198,18 @@ def _with_heads(numbers: Numbers, rows: Ints, heads: Bytes, skip: Ints) -> pa.Ar
     joined = np.concatenate([front, np.where(kept, numbers.digits[rows], 0).astype(np.uint8)], axis=1)
     used = joined > 0
     return strings(joined[used], starts_of(used.sum(axis=1)))
+
+
+@cache
+def _codes_with_zero() -> Flags:
+    """For every calling code whether national numbers may begin with a zero."""
+    found = np.zeros(1000, bool)
+    for region in phonenumbers.SUPPORTED_REGIONS:
+        for kind in (PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE):
+            number = phonenumbers.example_number_for_type(region, kind)
+            if number is not None and number.italian_leading_zero:
+                found[number.country_code] = True
+    return found
 
 
 @cache

@@ -78,16 +78,10 @@ def _placeholders() -> frozenset[str]:
 
 
 @cache
-def _postcode(region: str) -> re.Pattern[str] | None:
+def postcodes() -> dict[str, str]:
+    """Region code -> how postcodes are written there, for forms that no number has."""
     data = tomllib.loads(files("ringtrue").joinpath("data/numbers/words.toml").read_text(encoding="utf-8"))
-    pattern = data["postcodes"].get(region)
-    return re.compile(pattern) if pattern else None
-
-
-def is_postcode(text: str, region: str) -> bool:
-    """Whether the field is written as a postcode of this country is, and as no number is."""
-    pattern = _postcode(region)
-    return pattern is not None and pattern.fullmatch(text.strip()) is not None
+    return dict(data["postcodes"])
 
 
 @lru_cache(maxsize=1 << 16)
