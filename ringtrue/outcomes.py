@@ -212,8 +212,7 @@ def classify_calls(calls: pd.DataFrame, decided: Decided | None = None) -> pd.Da
     Reads the columns namespace, outcome, label, status, cause, direction, duration_seconds and notes; all but the first may be missing.
     Equal calls are read once, and notes that cannot tell anything not at all.
     """
-    texts = pd.DataFrame({name: calls[name] if name in calls.columns else None for name in _COLUMNS}, index=calls.index)
-    texts = texts.astype(object).where(texts.notna(), None)
+    texts = pd.DataFrame({name: _texts(calls, name) for name in _COLUMNS}, index=calls.index)
     if texts["namespace"].isna().any():
         raise SettingsError("Every call needs the namespace of its outcome words.")
     seconds = (
@@ -241,6 +240,15 @@ def classify_calls(calls: pd.DataFrame, decided: Decided | None = None) -> pd.Da
         },
         index=calls.index,
     )
+
+
+def _texts(calls: pd.DataFrame, name: str) -> pd.Series:
+    """A column as texts or None; codes that a spreadsheet turned into 404.0 are 404 again."""
+    if name not in calls.columns:
+        return pd.Series(np.full(len(calls), None), index=calls.index, dtype=object)
+    codes, distinct = pd.factorize(calls[name])
+    known = [str(int(one)) if isinstance(one, float) and one.is_integer() else str(one) for one in distinct.tolist()]
+    return pd.Series(np.array([*known, None], dtype=object)[codes], index=calls.index, dtype=object)
 
 
 def _answers(texts: pd.DataFrame, decided: Decided | None) -> tuple[NDArray[np.int64], list[Classified]]:

@@ -157,6 +157,8 @@ def test_many_calls_equal_one_by_one() -> None:
     assert table["sure"].tolist() == [True, True, False, True, True, True, True]
     assert table.loc[12, "why"] == "No table knows these words."
     assert len(classify_calls(calls.iloc[:0])) == 0
+    numeric = pd.DataFrame({"namespace": "sip", "outcome": [404.0, 486.0, None]})
+    assert classify_calls(numeric)["outcome"].tolist() == ["not_assigned", "busy", "no_information"]
 
 
 TEXTS = {
