@@ -32,28 +32,32 @@ if TYPE_CHECKING:
 _STRINGS = (pa.string(), pa.large_string())
 
 
-def normalize(raw: Any, region: Any, *, repair: bool = True) -> pd.DataFrame:
+def normalize(raw: Any, region: Any, *, repair: bool = True, place: Any = None) -> pd.DataFrame:
     """Read numbers out of texts; an Arrow-backed DataFrame with the columns described above.
 
-    `raw` is a pandas Series, an Arrow array or a list; `region` one code or one per row, upper or lower case, or None.
+    `raw` is a pandas Series, an Arrow array or a list; `region` one code or one per row, upper or lower case, or None. `place`, one per row,
+    is the town of the address: with it, a number that lacks only its area code comes with a candidate, never sure.
     """
     import pandas as pd
 
-    frame: pd.DataFrame = normalize_arrow(raw, region, repair=repair).to_pandas(types_mapper=pd.ArrowDtype)
+    table = normalize_arrow(raw, region, repair=repair, place=place)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
     return frame
 
 
-def normalize_arrow(raw: Any, region: Any, *, repair: bool = True) -> pa.Table:
+def normalize_arrow(raw: Any, region: Any, *, repair: bool = True, place: Any = None) -> pa.Table:
     """`normalize` without pandas."""
     texts = _texts(raw)
+    places = None if place is None else _texts(place)
     plans = numbering.plans_of(_regions(region), len(texts))
     if not repair:
         return pa.Table.from_batches(numbering.read(texts, plans))
     first, parts = 0, []
     for batch in numbering.read(texts, plans, dialable=True):
-        size = len(batch)
-        parts.append(mend(batch, texts.slice(first, size), plans[first : first + size]))
-        first += size
+        span = slice(first, first + len(batch))
+        towns = None if places is None else places[span]
+        parts.append(mend(batch, texts[span], plans[span], towns))
+        first += len(batch)
     return pa.Table.from_batches(parts)
 
 

@@ -18,6 +18,7 @@ from ringtrue import numbering
 from ringtrue.numbering.arrays import Flags, Ints, decoded, text_parts
 from ringtrue.numbering.names import SCHEMA
 from ringtrue.numbering.reader import code_of_plan, region_of_plan
+from ringtrue.places import area_code
 from ringtrue.reasons import REASONS
 from ringtrue.repair_digits import Numbers, candidates, cut, fillers, numbers_from
 from ringtrue.repair_fields import Pieces, pieces_of
@@ -98,14 +99,18 @@ class _Rows(NamedTuple):
     extension: pa.Array
 
 
-def repair(batch: pa.RecordBatch, texts: pa.Array, plans: Plans) -> pa.RecordBatch:
-    """A batch read with `dialable`, with what a person would read in its invalid rows: more rows where a field holds more numbers."""
+def repair(batch: pa.RecordBatch, texts: pa.Array, plans: Plans, places: pa.Array | None = None) -> pa.RecordBatch:
+    """A batch read with `dialable`, with what a person would read in its invalid rows: more rows where a field holds more numbers.
+
+    `places` are the towns of the addresses, for numbers without their area code.
+    """
     reason = batch.column("reason").indices.to_numpy()
     rows = np.flatnonzero(~_SETTLED[reason])
     readings = _Readings(batch)
     new = _second_numbers(readings, texts, plans)
     if len(rows):
-        new += _repaired(readings, rows, texts.take(pa.array(rows)), plans[rows])
+        towns = None if places is None else places.take(pa.array(rows))
+        new += _repaired(readings, rows, texts.take(pa.array(rows)), plans[rows], towns)
     return _assemble(readings, rows, new) if new else batch
 
 
@@ -137,7 +142,7 @@ def _assemble(readings: _Readings, replaced: Ints, new: list[_Rows]) -> pa.Recor
     return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
-def _repaired(readings: _Readings, rows: Ints, texts: pa.Array, plans: Plans) -> list[_Rows]:
+def _repaired(readings: _Readings, rows: Ints, texts: pa.Array, plans: Plans, places: pa.Array | None) -> list[_Rows]:
     """Rows for fields in which phonenumbers finds no valid number."""
     pieces = pieces_of(texts)
     homes = plans[pieces.field]
@@ -150,6 +155,8 @@ def _repaired(readings: _Readings, rows: Ints, texts: pa.Array, plans: Plans) ->
     choice.settle(dates, start + dates, _CODE["is_date"], found=False)
     _read_alternatives(pieces, homes, readings, choice)
     _read_other_digits(pieces, homes, readings, choice, start)
+    if places is not None:
+        _read_with_area_code(pieces, places, homes, readings, choice, reason)
     unread = choice.open()
     choice.settle(unread, start + unread, _AS_READ, found=False)
     kept = np.flatnonzero(_worth_keeping(pieces, choice, readings))
@@ -226,6 +233,22 @@ def _shows_its_country(numbers: Numbers, at: Ints, first_group: Ints, home_code:
     alone = (first_group == numbers.length[at]) & ~fits[0] & ((home_code > 0) | (numbers.length[at] >= _LONG))
     shown: Flags = grouped | alone
     return shown
+
+
+def _read_with_area_code(
+    pieces: Pieces, places: pa.Array, homes: Plans, readings: _Readings, choice: _Choice, reason: Codes
+) -> None:
+    """A number that lacks its area code, with that of the place where the place has one."""
+    rows = choice.open()
+    rows = rows[reason[rows] == _CODE["missing_area_code"]]
+    codes = code_of_plan()[homes[rows]]
+    towns, numbers = decoded(places.take(pa.array(pieces.field[rows]))), decoded(pieces.text.take(pa.array(rows)))
+    areas = [area_code(code, town) for code, town in zip(codes.tolist(), towns, strict=True)]
+    known = [at for at, area in enumerate(areas) if area is not None]
+    whole = [f"+{codes[at]}{areas[at]}{numbers[at].lstrip('+')}" for at in known]
+    start, valid, _ = readings.read(pa.array(whole, pa.string()), homes[rows[known]])
+    read = np.flatnonzero(valid)
+    choice.settle(rows[known][read], start + read, _CODE["missing_area_code"], sure=False)
 
 
 def _worth_keeping(pieces: Pieces, choice: _Choice, readings: _Readings) -> Flags:
