@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from assets.call_evidence import build_call_evidence
+from assets.calls import build_calls
 from assets.contacts import build_contacts
 from assets.files import build_files
 from assets.jobs import build_jobs
@@ -27,9 +29,12 @@ def build(settings: Settings) -> dg.Definitions:
     pulls += [build_files(name, source_keys) for name in folders]
     pulled = [pull.key for pull in pulls]
 
+    histories = [build_calls(name, connection) for name, connection in crms.items()]
+
     phones = build_phones(pulled)
-    permission = build_opt_outs(pulled)
-    status = build_status([phones.key, dg.AssetKey("suppressions")])
+    call_evidence = build_call_evidence([phones.key, *(history.key for history in histories)])
+    permission = build_opt_outs([*pulled, call_evidence.key])
+    status = build_status([phones.key, call_evidence.key, dg.AssetKey("suppressions")])
     quality = build_lead_source_quality()
 
     changes = [build_changes(name, connection) for name, connection in crms.items()]
@@ -37,7 +42,18 @@ def build(settings: Settings) -> dg.Definitions:
 
     jobs, schedules = build_jobs(settings)
     return dg.Definitions(
-        assets=[*sources, *pulls, phones, *permission, status, quality, *changes, *writebacks],
+        assets=[
+            *sources,
+            *pulls,
+            *histories,
+            phones,
+            call_evidence,
+            *permission,
+            status,
+            quality,
+            *changes,
+            *writebacks,
+        ],
         jobs=jobs,
         schedules=schedules,
         resources={"ledger": LedgerResource(), **{name: CrmResource(connection=name) for name in crms}},

@@ -6,13 +6,13 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from connectors.resources import target_of
 from ringtrue.settings import Connection, Settings
 
-SHARED = ("phones", "opt_outs", "suppressions", "status", "lead_source_quality")
+SHARED = ("phones", "call_evidence", "opt_outs", "suppressions", "status", "lead_source_quality")
 """Stages that work on what the ledger holds, whichever connection brought it."""
 
 
 def stages_of(name: str, connection: Connection) -> list[dg.AssetKey]:
     """Asset keys of a connection's job, in the order the data flows."""
-    own = ["contacts"] if connection.kind == "files" else ["contacts", "changes", "writeback"]
+    own = ["contacts"] if connection.kind == "files" else ["contacts", "calls", "changes", "writeback"]
     return [*(dg.AssetKey([name, stage]) for stage in own), *(dg.AssetKey(stage) for stage in SHARED)]
 
 

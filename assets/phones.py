@@ -8,10 +8,10 @@ from dagster import MetadataValue
 
 from assets.stage import BATCH, columns, counts, now_ms, plain_errors, sample
 from connectors.resources import LedgerResource
+from ringtrue.countries import region_of
 from ringtrue.ledger import Ledger, dirty, phones, review
 from ringtrue.ledger.phones import PhoneRow, Waiting, subject_of
 from ringtrue.phone import normalize_arrow
-from ringtrue.places import region_of
 from ringtrue.settings import Settings, load_settings
 
 

@@ -9,11 +9,16 @@ from dagster import MetadataValue
 
 from assets.stage import BATCH, columns, counts, now_ms, plain_errors
 from connectors.resources import LedgerResource
-from ringtrue.ledger import Ledger, decisions, dirty
+from ringtrue.ledger import Ledger, calls, decisions, dirty
 from ringtrue.policy import Policy
 from ringtrue.records import STATUSES
 from ringtrue.settings import Settings, load_settings
 from ringtrue.status import decide
+from ringtrue.trunks import trunk_alarms
+
+DAY_MS = 86_400_000
+TRUNK_DAYS = 90
+"""How far back the calls of a trunk tell what is usual for it."""
 
 
 class StatusConfig(dg.Config):
@@ -31,6 +36,13 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
+def alarm_spans(alarms: pd.DataFrame) -> list[tuple[str, int, int]]:
+    """Trunk, begin and end in milliseconds of each stretch in which a trunk was in trouble."""
+    begins = alarms["begins"].astype("datetime64[ms, UTC]").astype("int64")
+    ends = alarms["ends"].astype("datetime64[ms, UTC]").astype("int64")
+    return list(zip(alarms["trunk"].astype(str), begins.tolist(), ends.tolist(), strict=True))
+
+
 def run(ledger: Ledger, settings: Settings, config: StatusConfig) -> tuple[dict[str, int], dict[str, int]]:
     """Decide every number that has new evidence, an expired decision or one of another policy. Returns counts and statuses."""
     policy = policy_of(settings)
@@ -40,6 +52,12 @@ def run(ledger: Ledger, settings: Settings, config: StatusConfig) -> tuple[dict[
         totals["expired or of another policy"] = decisions.mark_due(connection, now, policy.version)
         if config.full:
             decisions.mark_all(connection)
+    with ledger.read() as connection:
+        alarms = trunk_alarms(calls.trunk_history(connection, now - TRUNK_DAYS * DAY_MS), policy)
+    if len(alarms):
+        with ledger.write() as connection:
+            totals["numbers called in a trunk's alarm"] = calls.mark_called(connection, alarm_spans(alarms))
+    totals["trunk alarms"] = len(alarms)
     after = ""
     while True:
         with ledger.read() as connection:
@@ -49,7 +67,7 @@ def run(ledger: Ledger, settings: Settings, config: StatusConfig) -> tuple[dict[
         if known is None:
             break
         after = numbers[-1]
-        decided = decide(known, policy, pd.Timestamp(now, unit="ms", tz="UTC"))
+        decided = decide(known, policy, pd.Timestamp(now, unit="ms", tz="UTC"), alarms=alarms)
         with ledger.write() as connection:
             stored = decisions.store(connection, decided, marks, policy.version, now)
         totals["numbers"] += len(marks)
@@ -97,6 +115,7 @@ def build_status(deps: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 **counts(totals),
+                "trunks in trouble": MetadataValue.int(totals.get("trunk alarms", 0)),
                 **{f"status {status}": MetadataValue.int(statuses.get(status, 0)) for status in STATUSES},
             }
         )

@@ -61,6 +61,8 @@ class PulledCall(NamedTuple):
     modified_at: datetime
     trunk: str | None = None
     deleted: bool = False
+    cause: str | None = None
+    """SIP response, Q.850 cause or SIP Reason header, where the dialler kept it."""
 
 
 class RecordWrite(NamedTuple):

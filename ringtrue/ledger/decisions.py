@@ -58,8 +58,9 @@ def evidence(connection: Connection, key: bytes, numbers: Sequence[str], now: in
         )
         seen = fetch(
             connection,
-            "SELECT o.number, nullif(o.contact_id, 0), o.source, coalesce(o.source_group, o.source), o.outcome, o.observed_at, "
-            f"o.trunk, o.log_lr, o.observation_id, o.detail FROM {batch} AS b JOIN observations AS o ON o.number = b.key",
+            "SELECT o.number, nullif(o.contact_id, 0), o.source, o.source_group, o.outcome, o.observed_at, "
+            f"o.trunk, o.log_lr, o.observation_id, o.detail FROM {batch} AS b JOIN observations AS o ON o.number = b.key "
+            "WHERE NOT o.void",
         )
     rows: list[tuple[Any, ...]] = [
         (number, None, "rules", "rules", "format_valid" if valid else "format_invalid", now, None, None,

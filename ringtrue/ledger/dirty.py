@@ -13,8 +13,8 @@ from sqlalchemy import Connection, text
 
 from ringtrue.ledger.database import batch_of, fetch, insert_rows
 
-Subject = Literal["contact_id", "number"]
-_TABLES: dict[Subject, str] = {"contact_id": "dirty_contacts", "number": "dirty_numbers"}
+Subject = Literal["contact_id", "number", "call_id"]
+_TABLES: dict[Subject, str] = {"contact_id": "dirty_contacts", "number": "dirty_numbers", "call_id": "dirty_calls"}
 
 
 def _token() -> int:
@@ -40,9 +40,17 @@ def mark_numbers(connection: Connection, stage: str, numbers: Iterable[str]) -> 
     insert_rows(connection, "dirty_numbers", ["stage", "number", "token"], rows, on_conflict=_AGAIN["number"])
 
 
+def mark_calls(connection: Connection, stage: str, call_ids: Iterable[int]) -> None:
+    """Mark calls for a stage."""
+    token = _token()
+    rows = [(stage, key, token) for key in sorted(set(call_ids))]
+    insert_rows(connection, "dirty_calls", ["stage", "call_id", "token"], rows, on_conflict=_AGAIN["call_id"])
+
+
 _AGAIN: dict[Subject, str] = {
     "contact_id": "(stage, contact_id) DO UPDATE SET token = excluded.token",
     "number": "(stage, number) DO UPDATE SET token = excluded.token",
+    "call_id": "(stage, call_id) DO UPDATE SET token = excluded.token",
 }
 
 
@@ -64,6 +72,11 @@ def waiting(connection: Connection, subject: Subject, stage: str) -> int:
 def next_contacts(connection: Connection, stage: str, limit: int, after: int = -1) -> list[tuple[int, int]]:
     """The next contacts of a stage behind `after`, in id order, each with its token."""
     return _next(connection, "contact_id", stage, limit, after)  # type: ignore[return-value]  # the subject fixes the key's type
+
+
+def next_calls(connection: Connection, stage: str, limit: int, after: int = -1) -> list[tuple[int, int]]:
+    """The next calls of a stage behind `after`, in id order, each with its token."""
+    return _next(connection, "call_id", stage, limit, after)  # type: ignore[return-value]  # the subject fixes the key's type
 
 
 def next_numbers(connection: Connection, stage: str, limit: int, after: str = "") -> list[tuple[str, int]]:

@@ -114,6 +114,40 @@ dirty_numbers = Table(
     sqlite_with_rowid=False,
 )
 
+dirty_calls = Table(
+    "dirty_calls",
+    metadata,
+    Column("stage", Text, primary_key=True),
+    Column("call_id", _ID, primary_key=True),
+    Column("token", BigInteger, nullable=False),
+    comment="calls the next stage has to read, marked in the transaction that changed them",
+    sqlite_with_rowid=False,
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("call_id", _ID, primary_key=True),
+    Column("connection", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("namespace", Text, nullable=False),
+    Column("records", Text, nullable=False),
+    Column("number", Text),
+    Column("outcome", Text),
+    Column("label", Text),
+    Column("status", Text),
+    Column("cause", Text),
+    Column("direction", Text),
+    Column("duration_seconds", Float),
+    Column("notes", Text),
+    Column("trunk", Text),
+    Column("started_at", BigInteger),
+    Column("modified_at", BigInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    UniqueConstraint("connection", "external_id"),
+    comment="call history as pulled; `records` are the CRM ids of the people called. Written by <connection>/calls",
+)
+
 observations = Table(
     "observations",
     metadata,
@@ -131,11 +165,13 @@ observations = Table(
     Column("observed_at", BigInteger, nullable=False),
     Column("recorded_at", BigInteger, nullable=False),
     Column("external_id", Text, nullable=False),
+    Column("void", Boolean, nullable=False, server_default=text("false")),
     Column("cost", Float, nullable=False, server_default=text("0")),
     Column("run", Text, nullable=False),
     UniqueConstraint("source", "external_id", "kind", "number", "contact_id"),
     Index("ix_observations_number", "number"),
-    comment="append-only evidence. Written by call_evidence, lookups and the entry service; contact_id 0: the number itself",
+    comment="append-only evidence. Written by call_evidence, lookups and the entry service; contact_id 0: the number itself; "
+    "`void`: its call was corrected or deleted at the source",
 )
 
 decisions = Table(
@@ -170,6 +206,7 @@ decisions = Table(
         sqlite_where=text("current AND recheck_at IS NOT NULL"),
         postgresql_where=text("current AND recheck_at IS NOT NULL"),
     ),
+    Index("ix_decisions_number", "number"),
     comment="written by status. Older decisions stay, `current` false, since changes refer to them",
 )
 
@@ -239,6 +276,7 @@ changes = Table(
     Column("run", Text),
     Column("root_run", Text),
     Column("undoes", _ID),
+    Column("cleared", Boolean, nullable=False, server_default=text("false")),
     Column("changed_at", BigInteger, nullable=False),
     Index(
         "ix_changes_open",
@@ -307,6 +345,56 @@ review = Table(
     Column("answered_at", BigInteger),
     UniqueConstraint("kind", "subject"),
     comment="what no rule could read; a person answers once",
+)
+
+source_arrivals = Table(
+    "source_arrivals",
+    metadata,
+    Column("contact_id", _ID, primary_key=True),
+    Column("number", Text, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("raw", Text),
+    Column("e164", Text),
+    Column("verified_at", BigInteger, nullable=False),
+    Column("decision_id", _ID),
+    Column("charted", Boolean, nullable=False, server_default=text("false")),
+    Index("ix_source_arrivals_number", "number"),
+    Index(
+        "ix_source_arrivals_open",
+        "contact_id",
+        sqlite_where=text("NOT charted"),
+        postgresql_where=text("NOT charted"),
+    ),
+    comment="what a number was found to be when first verified on arrival; it stays when the field is corrected or the "
+    "contact deleted. Written by lead_source_quality",
+    sqlite_with_rowid=False,
+)
+
+source_quality = Table(
+    "source_quality",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("measured_at", BigInteger, nullable=False),
+    Column("grade", Text, nullable=False),
+    Column("figures", Text, nullable=False),
+    Column("faults", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    comment="each source's figures, one row a day. Written by lead_source_quality",
+    sqlite_with_rowid=False,
+)
+
+source_states = Table(
+    "source_states",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("alarm", Text, nullable=False),
+    Column("grade", Text, nullable=False, server_default=""),
+    Column("fell_at", BigInteger),
+    Column("accepted_by", Text),
+    Column("accepted_at", BigInteger),
+    comment="each source's change alarm, and the grade it is held to. Written by lead_source_quality and `ringtrue sources accept`",
 )
 
 TABLES = tuple(metadata.tables)

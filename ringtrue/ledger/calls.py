@@ -1,0 +1,262 @@
+"""Call history: what a CRM or a dialler logged, and whom and which number it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+import pandas as pd
+from sqlalchemy import Connection, text
+
+from ringtrue.ledger import dirty
+from ringtrue.ledger.contacts import milliseconds
+from ringtrue.ledger.database import batch_of, fetch, insert_rows, update_rows
+from ringtrue.records import PulledCall
+
+STAGE = "call_evidence"
+_FACTS = (
+    "records", "number", "outcome", "label", "status", "cause", "direction", "duration_seconds", "notes", "trunk",
+    "started_at", "deleted",
+)  # fmt: skip
+
+
+@dataclass
+class CallCounts:
+    """What became of the calls of a pull."""
+
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+
+    @property
+    def read(self) -> int:
+        return self.new + self.changed + self.unchanged
+
+
+class CallRow(NamedTuple):
+    """A call to read evidence from."""
+
+    call_id: int
+    connection: str
+    external_id: str
+    namespace: str
+    records: list[str]
+    number: str | None
+    outcome: str | None
+    label: str | None
+    status: str | None
+    cause: str | None
+    direction: str | None
+    duration_seconds: float | None
+    notes: str | None
+    trunk: str | None
+    started_at: int | None
+    deleted: bool
+
+
+def _facts(call: PulledCall) -> tuple[Any, ...]:
+    return (
+        orjson.dumps(sorted(call.contact_ids)).decode(), call.number, call.outcome, call.label, call.status, call.cause,
+        call.direction, call.duration_seconds, call.notes, call.trunk,
+        milliseconds(call.started_at) if call.started_at else None, call.deleted,
+    )  # fmt: skip
+
+
+def store_page(
+    connection: Connection, connection_name: str, namespace: str, calls: Sequence[PulledCall], counts: CallCounts
+) -> None:
+    """Store pulled calls and mark the new and changed ones to be read."""
+    unique = {call.call_id: call for call in calls}
+    counts.unchanged += len(calls) - len(unique)
+    with batch_of(connection, list(unique)) as batch:
+        known = {
+            row[0]: row
+            for row in fetch(
+                connection,
+                f"SELECT c.external_id, c.call_id, {', '.join('c.' + name for name in _FACTS)} FROM {batch} AS b "
+                "JOIN calls AS c ON c.external_id = b.key WHERE c.connection = :connection",
+                {"connection": connection_name},
+            )
+        }
+        inserts = []
+        updates = []
+        touched: list[int] = []
+        old = {row[1] for row in known.values()}
+        for call_id, call in unique.items():
+            facts = _facts(call)
+            before = known.get(call_id)
+            if before is None:
+                counts.new += 1
+                inserts.append((connection_name, call_id, namespace, *facts, milliseconds(call.modified_at)))
+            elif (*before[2:-1], bool(before[-1])) == facts:
+                counts.unchanged += 1
+            else:
+                counts.changed += 1
+                updates.append((*facts, milliseconds(call.modified_at), before[1]))
+                touched.append(before[1])
+        insert_rows(connection, "calls", ["connection", "external_id", "namespace", *_FACTS, "modified_at"], inserts)
+        update_rows(connection, "calls", [*_FACTS, "modified_at"], ["call_id"], updates)
+        if inserts:
+            touched += [
+                row[0]
+                for row in fetch(
+                    connection,
+                    f"SELECT c.call_id FROM {batch} AS b JOIN calls AS c ON c.external_id = b.key "
+                    "WHERE c.connection = :connection",
+                    {"connection": connection_name},
+                )
+                if row[0] not in old
+            ]
+        dirty.mark_calls(connection, STAGE, touched)
+
+
+def waiting(connection: Connection, marks: Sequence[tuple[int, int]]) -> list[CallRow]:
+    """The calls behind marks of the evidence stage."""
+    names = ", ".join("c." + name for name in CallRow._fields)
+    with batch_of(connection, [key for key, _ in marks]) as batch:
+        rows = fetch(
+            connection, f"SELECT {names} FROM {batch} AS b JOIN calls AS c ON c.call_id = b.key ORDER BY c.call_id"
+        )
+    return [
+        CallRow(
+            **{
+                **dict(zip(CallRow._fields, row, strict=True)),
+                "records": orjson.loads(row[4]),
+                "deleted": bool(row[15]),
+            }
+        )
+        for row in rows
+    ]
+
+
+class Callee(NamedTuple):
+    """A contact a call may have gone to, with its numbers and country."""
+
+    contact_id: int
+    country: str | None
+    numbers: tuple[str, ...]
+
+
+def callees(connection: Connection, calls: Sequence[CallRow]) -> dict[tuple[str, str], Callee]:
+    """The contacts that calls name, by connection and record id; a merged record stands for its survivor."""
+    wanted = sorted({record for call in calls for record in call.records})
+    with batch_of(connection, wanted) as batch:
+        people = fetch(
+            connection,
+            "SELECT c.connection, c.record_id, coalesce(s.contact_id, c.contact_id), coalesce(s.country, c.country) "
+            f"FROM {batch} AS b JOIN contacts AS c ON c.record_id = b.key LEFT JOIN contacts AS s "
+            "ON s.connection = c.connection AND s.object = c.object AND s.record_id = c.merged_into",
+        )
+    with batch_of(connection, sorted({row[2] for row in people})) as batch:
+        lines: dict[int, list[str]] = {}
+        for contact_id, number in fetch(
+            connection,
+            f"SELECT p.contact_id, p.number FROM {batch} AS b JOIN phones AS p ON p.contact_id = b.key "
+            "WHERE p.e164 IS NOT NULL ORDER BY p.contact_id, p.number",
+        ):
+            held = lines.setdefault(contact_id, [])
+            if number not in held:
+                held.append(number)
+    return {(row[0], row[1]): Callee(row[2], row[3], tuple(lines.get(row[2], ()))) for row in people}
+
+
+class Seen(NamedTuple):
+    """An observation to append: what a call says of a number, and of a contact's tie to it where one is named."""
+
+    number: str
+    contact_id: int
+    source: str
+    outcome: str
+    raw: str | None
+    trunk: str | None
+    observed_at: int
+    external_id: str
+
+
+def observe(connection: Connection, calls: Sequence[CallRow], seen: Sequence[Seen], run: str, now: int) -> int:
+    """Append what calls say, and void what an earlier version of a corrected call said. Marks the numbers for status.
+
+    Returns the number of new observations.
+    """
+    fresh = {(item.source, item.external_id, item.number, item.contact_id, item.outcome): item for item in seen}
+    with batch_of(connection, sorted({call.external_id for call in calls})) as batch:
+        held = {
+            (row[0], row[1], row[2], row[3], row[4]): row[5]
+            for row in fetch(
+                connection,
+                "SELECT o.source, o.external_id, o.number, o.contact_id, o.outcome, o.observation_id "
+                f"FROM {batch} AS b JOIN observations AS o ON o.external_id = b.key WHERE o.kind LIKE 'call%' AND NOT o.void",
+            )
+        }
+    sources = {f"calls:{call.connection}" for call in calls}
+    gone = [key for key in held if key not in fresh and key[0] in sources]
+    new = [item for key, item in fresh.items() if key not in held]
+    update_rows(connection, "observations", ["void"], ["observation_id"], [(True, held[key]) for key in gone])
+    insert_rows(
+        connection,
+        "observations",
+        ["number", "contact_id", "kind", "source", "outcome", "raw", "trunk", "observed_at", "recorded_at", "external_id", "run"],
+        [
+            (item.number, item.contact_id, f"call:{item.outcome}", item.source, item.outcome, item.raw, item.trunk,
+             item.observed_at, now, item.external_id, run)
+            for item in new
+        ],
+        on_conflict="(source, external_id, kind, number, contact_id) DO UPDATE SET void = false, recorded_at = excluded.recorded_at",
+    )  # fmt: skip
+    dirty.mark_numbers(connection, "status", [item.number for item in new] + [key[2] for key in gone])
+    return len(new)
+
+
+def mark_unread(connection: Connection, namespace: str, words: Sequence[str]) -> int:
+    """Mark every call with one of these outcome words to be read again, after a person said what it means."""
+    with batch_of(connection, words) as batch:
+        return dirty.mark_by_query(
+            connection,
+            "call_id",
+            f"SELECT 'call_evidence' AS stage, c.call_id AS key FROM {batch} AS b JOIN calls AS c "
+            "ON lower(coalesce(c.label, c.outcome, c.status)) = b.key WHERE c.namespace = :namespace",
+            {"namespace": namespace},
+        )
+
+
+def trunk_history(connection: Connection, since: int) -> pd.DataFrame:
+    """Every observation over a trunk since a moment, in the columns that `trunk_alarms` reads."""
+    rows = fetch(
+        connection,
+        "SELECT number, source, trunk, observed_at, outcome FROM observations "
+        "WHERE trunk IS NOT NULL AND NOT void AND observed_at >= :since",
+        {"since": since},
+    )
+    frame = pd.DataFrame(rows, columns=["number", "source", "trunk", "observed_at", "outcome"])
+    frame["observed_at"] = pd.to_datetime(frame["observed_at"], unit="ms", utc=True)
+    return frame
+
+
+def mark_called(connection: Connection, spans: Sequence[tuple[str, int, int]]) -> int:
+    """Mark the numbers called over a trunk while it was in an alarm that was not known before. Returns how many.
+
+    Known alarms are remembered by trunk and begin; one that lasts longer than before counts as new.
+    """
+    known = {row[0]: int(row[1]) for row in fetch(connection, "SELECT name, value FROM meta WHERE name LIKE 'alarm:%'")}
+    count = 0
+    for trunk, begins, ends in spans:
+        name = f"alarm:{begins}:{trunk}"
+        if known.get(name) == ends:
+            continue
+        count += dirty.mark_by_query(
+            connection,
+            "number",
+            "SELECT DISTINCT 'status' AS stage, o.number AS key FROM observations AS o WHERE o.trunk = :trunk "
+            "AND o.observed_at >= :begins AND o.observed_at <= :ends AND NOT o.void",
+            {"trunk": trunk, "begins": begins, "ends": ends},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO meta (name, value) VALUES (:name, :value) "
+                "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+            ),
+            {"name": name, "value": str(ends)},
+        )
+    return count
