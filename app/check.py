@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import sys
+from typing import Annotated, Any, Final
 
 import orjson
 import typer
@@ -12,7 +13,9 @@ from rich.table import Table
 from ringtrue.phone import normalize_arrow
 from ringtrue.reasons import REASONS
 
-SHOWN = ("e164", "extension", "valid", "type", "region", "sure")
+_WIDTH: Final = 200
+"""Columns where the output goes to a file or a pipe."""
+SHOWN: Final = ("e164", "extension", "valid", "type", "region", "sure")
 
 
 def check(
@@ -33,7 +36,7 @@ def check(
         number = "" if row["e164"] is None else row["e164"] if row["sure"] else f"{row['e164']} ?"
         cells = (number, row["extension"], "yes" if row["valid"] else "no", row["type"], row["region"], row["reason"])
         table.add_row(repr(raw[row["row"]]), *[cell or "" for cell in cells])
-    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH, soft_wrap=True, highlight=False, markup=False)
     console.print(table)
     for reason in dict.fromkeys(row["reason"] for row in rows if row["reason"] != "ok"):
         console.print(f"{reason}: {REASONS[reason]}")
