@@ -11,6 +11,7 @@ from app import commands
 from app.check import check
 from app.console import guarded
 from app.demo import demo
+from app.review import reviews
 from app.sync import sync
 
 cli = typer.Typer(
@@ -26,6 +27,7 @@ cli.command("approve")(commands.approve)
 cli.command("undo")(commands.undo_run)
 cli.command("release")(commands.release)
 cli.command("demo")(demo)
+cli.add_typer(reviews, name="review")
 
 
 @cli.command("sandbox", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -211,12 +211,14 @@ def observe(connection: Connection, calls: Sequence[CallRow], seen: Sequence[See
 
 def mark_unread(connection: Connection, namespace: str, words: Sequence[str]) -> int:
     """Mark every call with one of these outcome words to be read again, after a person said what it means."""
-    with batch_of(connection, words) as batch:
+    # SQLite lowers ASCII letters only: the word as written is compared too.
+    with batch_of(connection, sorted({form for word in words for form in (word, word.lower())})) as batch:
         return dirty.mark_by_query(
             connection,
             "call_id",
-            f"SELECT 'call_evidence' AS stage, c.call_id AS key FROM {batch} AS b JOIN calls AS c "
-            "ON lower(coalesce(c.label, c.outcome, c.status)) = b.key WHERE c.namespace = :namespace",
+            f"SELECT DISTINCT 'call_evidence' AS stage, c.call_id AS key FROM {batch} AS b JOIN calls AS c "
+            "ON coalesce(c.label, c.outcome, c.status) = b.key OR lower(coalesce(c.label, c.outcome, c.status)) = b.key "
+            "WHERE c.namespace = :namespace",
             {"namespace": namespace},
         )
 

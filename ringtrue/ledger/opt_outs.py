@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from ringtrue.ledger import dirty
 from ringtrue.ledger.database import batch_of, fetch
-from ringtrue.ledger.suppressions import LIVE, Suppression
+from ringtrue.ledger.suppressions import LIVE, Suppression, append
 
 STAGE = "opt_outs"
 
@@ -95,3 +95,45 @@ def mark_flagged(connection: Connection) -> int:
         "SELECT 'opt_outs' AS stage, c.contact_id AS key FROM contacts AS c WHERE c.do_not_call AND NOT c.do_not_call_ours",
         {},
     )
+
+
+def confirm_call(connection: Connection, key: bytes, place: str, person: str, now: int) -> list[int]:
+    """Somebody read a call's note and it does say stop: opt out the people called. `place` is connection:call id."""
+    name, _, call_id = place.partition(":")
+    events = [
+        Suppression(
+            "opt_out",
+            "person",
+            None,
+            contact_id,
+            call_id,
+            f"call:{name}",
+            "a person read the call's note",
+            person,
+            started or now,
+        )
+        for contact_id, started in fetch(
+            connection,
+            "SELECT c.contact_id, l.started_at FROM calls AS l JOIN contacts AS c ON c.connection = l.connection "
+            "WHERE l.connection = :connection AND l.external_id = :call AND l.records LIKE '%\"' || c.record_id || '\"%'",
+            {"connection": name, "call": call_id},
+        )
+    ]
+    dirty.mark_contacts(connection, STAGE, [event.contact_id for event in events if event.contact_id])
+    return append(connection, key, events, now)
+
+
+def confirm_number(connection: Connection, key: bytes, number: str, person: str, now: int) -> list[int]:
+    """Somebody decided that a switchboard as a whole must not be called."""
+    event = Suppression(
+        "opt_out",
+        "number",
+        number,
+        None,
+        f"switchboard {now}",
+        "review",
+        "a person decided for the whole number",
+        person,
+        now,
+    )
+    return append(connection, key, [event], now)

@@ -69,20 +69,25 @@ def counts(connection: Connection) -> dict[str, int]:
     return {kind: int(count) for kind, count in rows}
 
 
-def answer(connection: Connection, review_id: int, given: str, person: str, now: int) -> Question | None:
-    """Note a person's answer. Returns the question, or None where there is no open one."""
+def find(connection: Connection, review_id: int) -> Question | None:
+    """An open question by its id."""
     rows = fetch(
         connection,
         "SELECT review_id, kind, text, suggestion, count, first_seen_at FROM review WHERE review_id = :id AND answer IS NULL",
         {"id": review_id},
     )
-    if not rows:
+    return Question(*rows[0]) if rows else None
+
+
+def answer(connection: Connection, review_id: int, given: str, person: str, now: int) -> Question | None:
+    """Note a person's answer. Returns the question, or None where there is no open one."""
+    question = find(connection, review_id)
+    if question is None:
         return None
     connection.execute(
         text("UPDATE review SET answer = :answer, answered_by = :person, answered_at = :now WHERE review_id = :id"),
         {"answer": given, "person": person, "now": now, "id": review_id},
     )
-    question = Question(*rows[0])
     if question.kind == "outcome":
         namespace, _, word = question.text.partition(": ")
         mark_unread(connection, namespace, [word])
