@@ -9,9 +9,14 @@ from assets.files import build_files
 from assets.jobs import build_jobs
 from assets.lead_source_quality import build_lead_source_quality
 from assets.lead_sources import build_sources
+from assets.lineage import Graph, with_lineage
+from assets.openlineage import build_openlineage, stages_of
 from assets.opt_outs import build_opt_outs
 from assets.phones import build_phones
 from assets.preview import build_changes
+from assets.report import build_report
+from assets.review_queue import build_review_queue
+from assets.source_checks import build_source_checks
 from assets.status import build_status
 from assets.writeback import build_writeback
 from connectors.resources import CrmResource, LedgerResource
@@ -36,24 +41,33 @@ def build(settings: Settings) -> dg.Definitions:
     permission = build_opt_outs([*pulled, call_evidence.key])
     status = build_status([phones.key, call_evidence.key, dg.AssetKey("suppressions")])
     quality = build_lead_source_quality()
+    queue = build_review_queue([phones.key, call_evidence.key, dg.AssetKey("opt_outs")])
+    report = build_report()
 
     changes = [build_changes(name, connection) for name, connection in crms.items()]
     writebacks = [build_writeback(name, connection) for name, connection in crms.items()]
 
     jobs, schedules = build_jobs(settings)
+    graph = Graph(tuple(pulled), tuple(history.key for history in histories), tuple(source_keys))
+    stages = [
+        *sources,
+        *pulls,
+        *histories,
+        phones,
+        call_evidence,
+        *permission,
+        status,
+        quality,
+        report,
+        queue,
+        *changes,
+        *writebacks,
+    ]
+    watched = settings.openlineage.url or settings.openlineage.file
     return dg.Definitions(
-        assets=[
-            *sources,
-            *pulls,
-            *histories,
-            phones,
-            call_evidence,
-            *permission,
-            status,
-            quality,
-            *changes,
-            *writebacks,
-        ],
+        assets=with_lineage(stages, graph),
+        asset_checks=[build_source_checks(settings)],
+        sensors=[build_openlineage(stages_of(stages, graph))] if watched else [],
         jobs=jobs,
         schedules=schedules,
         resources={"ledger": LedgerResource(), **{name: CrmResource(connection=name) for name in crms}},

@@ -1,12 +1,13 @@
-"""One job per connection and its schedule: the pull, the shared stages, the preview and the write-back."""
+"""One job per connection and its schedule: the pull, the shared stages, the preview and the write-back. And the report's."""
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from assets.source_checks import check_keys
 from connectors.resources import target_of
 from ringtrue.settings import Connection, Settings
 
-SHARED = ("phones", "call_evidence", "opt_outs", "suppressions", "status", "lead_source_quality")
+SHARED = ("phones", "call_evidence", "opt_outs", "suppressions", "status", "review_queue", "lead_source_quality")
 """Stages that work on what the ledger holds, whichever connection brought it."""
 
 
@@ -19,17 +20,20 @@ def stages_of(name: str, connection: Connection) -> list[dg.AssetKey]:
 def build_jobs(
     settings: Settings,
 ) -> tuple[list[UnresolvedAssetJobDefinition], list[dg.ScheduleDefinition]]:
-    """A job `sync_<connection>` and a schedule for each connection. The schedule runs once its connection may be written."""
+    """A job `sync_<connection>` and a schedule for each connection, and those of the report. A schedule runs once its connection may be written, the report's with the first of them."""
     jobs: list[UnresolvedAssetJobDefinition] = []
     schedules: list[dg.ScheduleDefinition] = []
+    source_checks = dg.AssetSelection.checks(*check_keys(settings))
+    any_running = False
     for name, connection in settings.connections.items():
         job = dg.define_asset_job(
             f"sync_{name}",
-            selection=dg.AssetSelection.assets(*stages_of(name, connection)),
+            selection=dg.AssetSelection.assets(*stages_of(name, connection)) | source_checks,
             tags={"connection": name},
             description=f"Pulls {name}, decides what is new, and writes the differences back.",
         )
         running = target_of(name, connection).writes(connection)
+        any_running = any_running or running
         jobs.append(job)
         schedules.append(
             dg.ScheduleDefinition(
@@ -40,4 +44,19 @@ def build_jobs(
                 default_status=dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED,
             )
         )
+    report = dg.define_asset_job(
+        "report",
+        selection=dg.AssetSelection.assets(dg.AssetKey("report")),
+        description="Writes the lead-source report and the refund packs.",
+    )
+    jobs.append(report)
+    schedules.append(
+        dg.ScheduleDefinition(
+            name="report_schedule",
+            job=report,
+            cron_schedule=settings.report.schedule,
+            execution_timezone=settings.report.timezone,
+            default_status=dg.DefaultScheduleStatus.RUNNING if any_running else dg.DefaultScheduleStatus.STOPPED,
+        )
+    )
     return jobs, schedules

@@ -80,6 +80,18 @@ def parse_raw(raw: str | None) -> dict[str, str]:
     return {"source": raw}
 
 
+def import_of(raw: str | None) -> str | None:
+    """What names the import a contact came with: a file, or HubSpot's import. None for a contact that came alone."""
+    fields = parse_raw(raw)
+    if fields.get("file_name"):
+        return fields["file_name"]
+    words = (fields.get("hs_object_source_label"), fields.get("hs_analytics_source_data_1"))
+    if "import" not in {word.casefold() for word in words if word}:
+        return None
+    named = ("import", "hs_object_source_detail_1", "hs_analytics_source_data_2")
+    return next((fields[name] for name in named if fields.get(name)), "import")
+
+
 class SourceMap:
     """The rules of `[sources]`, ready to apply.
 

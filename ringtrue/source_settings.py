@@ -79,6 +79,8 @@ class SourceQualitySettings(BaseModel):
 
     arrival_days: float = Field(default=7.0, gt=0)
     """A number counts against its source only if it was first verified this soon after the contact was created."""
+    history: bool = True
+    """Whether contacts that were in the CRM before the first pull are judged too, by what is known of their first days: what could never have been a number, and calls of that time."""
     minimum_verified: int = Field(default=20, ge=1)
     """Below this many numbers verified on arrival a source gets no grade, however narrow its interval."""
     tolerated_share: float = Field(default=0.15, gt=0, lt=1)

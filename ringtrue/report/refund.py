@@ -30,11 +30,18 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 
 
 def refund_pack(
-    rows: pd.DataFrame, source: str, *, label: str, generated_at: datetime, arrival_days: float = 7.0
+    rows: pd.DataFrame,
+    source: str,
+    *,
+    label: str,
+    generated_at: datetime,
+    arrival_days: float = 7.0,
+    delivered: int | None = None,
 ) -> tuple[bytes, str]:
     """CSV (UTF-8 with a mark, so that spreadsheets read it) and HTML of the numbers of one source that were bad on arrival, oldest first.
 
     Numbers stand as `tel:+...` (RFC 3966): every digit survives a spreadsheet, and no cell begins like a formula. Cells that would get an apostrophe in front.
+    `delivered`: numbers of the source in all; without it as many as it has rows.
     """
     own = rows[(rows["source"] == source) & bad_on_arrival(rows, arrival_days=arrival_days)]
     own = own.sort_values(["created_at", "record"], kind="stable")
@@ -56,7 +63,8 @@ def refund_pack(
                 "evidence": str(values["evidence"]),
             }
         )
-    return _csv(lines), _page(lines, display(label), generated_at, arrival_days, int((rows["source"] == source).sum()))
+    count = int((rows["source"] == source).sum()) if delivered is None else delivered
+    return _csv(lines), _page(lines, display(label), generated_at, arrival_days, count)
 
 
 def _csv(lines: list[dict[str, object]]) -> bytes:
