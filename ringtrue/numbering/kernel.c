@@ -34,8 +34,13 @@ typedef struct {
     const uint8_t *at;
     int count;
 } Digits;
+typedef struct { /* the last walk, which is often the next one too */
+    uint32_t start, end;
+    Digits digits;
+} Walked;
 typedef struct {
     Digits digits;
+    Walked walked;
     const Plan *plan;
     uint32_t label;
     int outcome, blank, homeless;
@@ -70,9 +75,12 @@ static uint32_t walk(const Tables *t, uint32_t state, Digits d)
     return state;
 }
 
-static int general(const Tables *t, const Plan *plan, Digits d)
+static int general(const Tables *t, const Plan *plan, Digits d, Walked *walked)
 {
-    return d.count <= MAX_DIGITS && (t->labels[walk(t, plan->general, d)] & 1);
+    if (d.count > MAX_DIGITS)
+        return 0;
+    *walked = (Walked){plan->general, walk(t, plan->general, d), d};
+    return t->labels[walked->end] & 1;
 }
 
 static const Prefix *match(const Tables *t, uint32_t row, Digits d)
@@ -91,7 +99,7 @@ static int length_result(const Plan *plan, Digits d)
 }
 
 /* _maybe_strip_national_prefix_carrier_code */
-static Digits without_prefix(const Tables *t, const Plan *plan, Digits d, uint8_t *room)
+static Digits without_prefix(const Tables *t, const Plan *plan, Digits d, uint8_t *room, Walked *walked)
 {
     if (!d.count || plan->national == NONE)
         return d;
@@ -106,7 +114,7 @@ static Digits without_prefix(const Tables *t, const Plan *plan, Digits d, uint8_
         rest.at = room;
         rest.count += m->count;
     }
-    return !general(t, plan, rest) && general(t, plan, d) ? d : rest;
+    return !general(t, plan, rest, walked) && general(t, plan, d, walked) ? d : rest;
 }
 
 /* _extract_country_code */
@@ -127,7 +135,7 @@ static const Plan *take_code(const Tables *t, Digits *d)
 }
 
 /* _maybe_extract_country_code for a number without a plus; READ with no plan: a national number */
-static int code_without_plus(const Tables *t, const Plan *home, Digits *d, const Plan **plan, uint8_t *room)
+static int code_without_plus(const Tables *t, const Plan *home, Digits *d, const Plan **plan, uint8_t *room, Walked *walked)
 {
     *plan = NULL;
     if (!home)
@@ -143,9 +151,9 @@ static int code_without_plus(const Tables *t, const Plan *home, Digits *d, const
     if (d->count < home->width || memcmp(d->at, home->name, home->width))
         return READ;
     int too_long = length_result(home, *d) == LEN_LONG;
-    if (too_long || !general(t, home, *d)) {
-        Digits rest = without_prefix(t, home, (Digits){d->at + home->width, d->count - home->width}, room);
-        if (too_long || general(t, home, rest)) {
+    if (too_long || !general(t, home, *d, walked)) {
+        Digits rest = without_prefix(t, home, (Digits){d->at + home->width, d->count - home->width}, room, walked);
+        if (too_long || general(t, home, rest, walked)) {
             *plan = &t->plans[t->plan_of_code[home->code]];
             *d = rest;
         }
@@ -158,6 +166,7 @@ static int read_digits(const Tables *t, Reading *r, Digits all, int plus, const 
 {
     Digits d = all;
     const Plan *plan = NULL;
+    r->walked.digits.count = -1;
     if (home && home->slow)
         return SLOW;
     if (plus) {
@@ -166,7 +175,7 @@ static int read_digits(const Tables *t, Reading *r, Digits all, int plus, const 
         plan = take_code(t, &d);
     }
     if (!plan) {
-        int outcome = code_without_plus(t, home, &d, &plan, r->room[1]);
+        int outcome = code_without_plus(t, home, &d, &plan, r->room[1], &r->walked);
         if (outcome != READ)
             return outcome;
         if (!plan && plus)
@@ -178,7 +187,7 @@ static int read_digits(const Tables *t, Reading *r, Digits all, int plus, const 
         return SLOW;
     if (d.count < 2)
         return SHORT_NSN;
-    Digits stripped = without_prefix(t, plan, d, r->room[2]);
+    Digits stripped = without_prefix(t, plan, d, r->room[2], &r->walked);
     int length = length_result(plan, stripped);
     if (length != LEN_SHORT && length != LEN_LOCAL && length != LEN_INVALID)
         d = stripped;
@@ -188,7 +197,9 @@ static int read_digits(const Tables *t, Reading *r, Digits all, int plus, const 
         return TOO_LONG;
     r->plan = &t->plans[t->plan_of_code[plan->code]];
     r->digits = d;
-    r->label = t->labels[walk(t, r->plan->numbers, d)];
+    const Walked *w = &r->walked;
+    int again = w->start == r->plan->numbers && w->digits.at == d.at && w->digits.count == d.count;
+    r->label = t->labels[again ? w->end : walk(t, r->plan->numbers, d)];
     return READ;
 }
 
@@ -316,7 +327,7 @@ static PyObject *py_read(PyObject *self, PyObject *args)
         return NULL;
     Tables t;
     Py_ssize_t left = 0, stride = (count + 7) / 8;
-    int ok = tables_from(&t, &tables) && reasons.len >= 16 && codes.len >= 6 * count && e164.len >= 4 * (count + 1) + 21 * count
+    int ok = tables_from(&t, &tables) && reasons.len >= 16 && codes.len >= 6 * count && e164.len >= 4 * (count + 1) + 21 * count + 32
         && ext.len >= 4 * (count + 1) && bits.len >= 6 * stride && slow.len >= 4 * count && offsets.len >= (wide ? 8 : 4) * (first + count + 1)
         && plans.len >= 2 * count && (!validity.buf || validity.len * 8 >= first + count);
     Py_BEGIN_ALLOW_THREADS
@@ -363,12 +374,16 @@ static PyObject *py_read(PyObject *self, PyObject *args)
                 if (valid || possible[i] == POSSIBLE || !reason_of[14]) {
                     bit[5 * stride + (i >> 3)] |= mask;
                     *number++ = '+';
-                    memcpy(number, r.plan->name, 4);
+                    for (int k = 0; k < 4; k++)
+                        number[k] = r.plan->name[k] | '0';
                     number += r.plan->width;
-                    for (int k = 0; k < r.digits.count; k++)
-                        *number++ = r.digits.at[k];
-                    for (uint8_t *k = number_start + number_at[i] + 1; k < number; k++)
-                        *k |= '0';
+                    for (int k = 0; k < 3; k++) { /* 24 bytes at once; the rooms and the buffer have that much behind the end */
+                        uint64_t eight;
+                        memcpy(&eight, r.digits.at + 8 * k, 8);
+                        eight |= 0x3030303030303030u;
+                        memcpy(number + 8 * k, &eight, 8);
+                    }
+                    number += r.digits.count;
                 }
                 if (r.extension_bytes && ext_end - extension >= r.extension_bytes) {
                     memcpy(extension, r.extension, r.extension_bytes);

@@ -140,7 +140,7 @@ def _read_batch(texts: pa.Array, plans: Plans, first: int, dialable: bool) -> pa
     else:
         offsets, text_bytes = b"\0" * 8, 0
     codes = pa.allocate_buffer(6 * count)
-    numbers = pa.allocate_buffer(4 * (count + 1) + 21 * count)
+    numbers = pa.allocate_buffer(4 * (count + 1) + 21 * count + 32)
     extensions = pa.allocate_buffer(4 * (count + 1) + text_bytes)
     bits = pa.allocate_buffer(6 * stride)
     slow = np.empty(count, np.int32)
