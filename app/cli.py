@@ -11,6 +11,7 @@ from app import commands
 from app.check import check
 from app.console import guarded
 from app.demo import demo
+from app.replay import replay
 from app.review import reviews
 from app.sync import sync
 
@@ -26,6 +27,7 @@ cli.command("sync")(sync)
 cli.command("approve")(commands.approve)
 cli.command("undo")(commands.undo_run)
 cli.command("release")(commands.release)
+cli.command("replay")(replay)
 cli.command("demo")(demo)
 cli.add_typer(reviews, name="review")
 

@@ -43,6 +43,13 @@ def alarm_spans(alarms: pd.DataFrame) -> list[tuple[str, int, int]]:
     return list(zip(alarms["trunk"].astype(str), begins.tolist(), ends.tolist(), strict=True))
 
 
+def trunk_alarms_of(ledger: Ledger, policy: Policy, now: int) -> pd.DataFrame:
+    """The stretches of the last months in which a trunk was in trouble, from all its calls."""
+    with ledger.read() as connection:
+        history = calls.trunk_history(connection, now - TRUNK_DAYS * DAY_MS)
+    return trunk_alarms(history, policy)
+
+
 def run(ledger: Ledger, settings: Settings, config: StatusConfig) -> tuple[dict[str, int], dict[str, int]]:
     """Decide every number that has new evidence, an expired decision or one of another policy. Returns counts and statuses."""
     policy = policy_of(settings)
@@ -52,8 +59,7 @@ def run(ledger: Ledger, settings: Settings, config: StatusConfig) -> tuple[dict[
         totals["expired or of another policy"] = decisions.mark_due(connection, now, policy.version)
         if config.full:
             decisions.mark_all(connection)
-    with ledger.read() as connection:
-        alarms = trunk_alarms(calls.trunk_history(connection, now - TRUNK_DAYS * DAY_MS), policy)
+    alarms = trunk_alarms_of(ledger, policy, now)
     if len(alarms):
         with ledger.write() as connection:
             totals["numbers called in a trunk's alarm"] = calls.mark_called(connection, alarm_spans(alarms))

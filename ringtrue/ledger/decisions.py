@@ -169,3 +169,26 @@ def status_counts(connection: Connection) -> dict[str, int]:
         "SELECT status, count(*) FROM decisions WHERE current AND contact_id = 0 GROUP BY status",
     )
     return {status: int(count) for status, count in rows}
+
+
+def numbers_after(connection: Connection, after: str, limit: int) -> list[str]:
+    """The next numbers that have a decision, in order, behind `after`."""
+    return [
+        row[0]
+        for row in fetch(
+            connection,
+            "SELECT number FROM decisions WHERE current AND contact_id = 0 AND number > :after ORDER BY number LIMIT :limit",
+            {"after": after, "limit": limit},
+        )
+    ]
+
+
+def current_statuses(connection: Connection, numbers: Sequence[str]) -> dict[str, str]:
+    """The status of each number as decided last."""
+    with batch_of(connection, numbers) as batch:
+        rows = fetch(
+            connection,
+            f"SELECT d.number, d.status FROM {batch} AS b JOIN decisions AS d ON d.number = b.key "
+            "WHERE d.current AND d.contact_id = 0",
+        )
+    return {row[0]: row[1] for row in rows}
