@@ -62,15 +62,30 @@ def normalize_arrow(raw: Any, region: Any, *, repair: bool = True, place: Any = 
 
 
 def _texts(raw: Any) -> pa.Array:
-    array = raw if isinstance(raw, pa.Array | pa.ChunkedArray) else pa.array(raw, from_pandas=True)
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks() if array.num_chunks != 1 else array.chunk(0)
+    array = _array(raw)
     return array if array.type in _STRINGS else array.cast(pa.string())
 
 
 def _regions(region: Any) -> pa.Array | str | None:
     if region is None or isinstance(region, str):
         return region
-    if isinstance(region, pa.DictionaryArray):
-        return region
-    return _texts(region)
+    array = _array(region)
+    return array if pa.types.is_dictionary(array.type) or array.type in _STRINGS else array.cast(pa.string())
+
+
+def _array(values: Any) -> pa.Array:
+    """One Arrow array; values of several kinds, and text that UTF-8 cannot hold, as text."""
+    if not isinstance(values, pa.Array | pa.ChunkedArray):
+        try:
+            values = pa.array(values, from_pandas=True)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+            values = pa.array([_text(value) for value in values], pa.string())
+    if isinstance(values, pa.ChunkedArray):
+        values = values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
+    return values
+
+
+def _text(value: Any) -> str | None:
+    if value is None or value != value:  # NaN is how pandas writes nothing, and differs from itself
+        return None
+    return str(value).encode("utf-8", "replace").decode("utf-8")

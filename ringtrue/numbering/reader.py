@@ -24,8 +24,8 @@ except ImportError:
 else:
     KERNEL = True
 
-CHUNK: Final = 1 << 17
-"""Rows in a result batch: its buffers stay in the cache, and E.164 offsets far from 32 bits."""
+CHUNK: Final = 1 << 18
+"""Rows in a result batch: enough that what a batch costs in itself does not count, and E.164 offsets far from 32 bits."""
 
 _REASON_NAMES: Final = tuple(REASONS)
 _OF_POSSIBLE: Final = (

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from ringtrue.numbering import kernel_status, plans_of, read
-from ringtrue.numbering.reader import COUNTS
+from ringtrue.numbering.reader import CHUNK, COUNTS
 from ringtrue.phone import normalize_arrow
 from tests.numbers.compare import mismatches
 from tests.numbers.corpus import SUPPORTED, examples, neighbours, noise, table_edges
@@ -111,7 +111,7 @@ def test_the_longest_batches_and_slices_read_as_their_rows() -> None:
     )
     assert rows.num_rows == len(whole)
     assert rows["row"].to_pylist() == list(range(len(whole)))
-    for first in (0, 5_000, 131_072 - 3, 295_000):
+    for first in (0, 5_000, CHUNK - 3, 295_000):
         part = whole.slice(first, 5_000)
         alone = pa.Table.from_batches(
             read(

@@ -55,6 +55,7 @@ def test_every_kind_of_input(raw: Any, repair: bool) -> None:
         ["GB", None, "zz", "US"],
         ["gb", "gb", "", "Nowhere"],
         pd.Series(["GB", None, "ZZ", "US"]),
+        pd.Series(["GB", None, "ZZ", "US"]).astype("category"),
         pa.array(["gb", None, "ZZ", "us"]).dictionary_encode(),
         pa.chunked_array([pa.array(["gb", None]).dictionary_encode(), pa.array(["ZZ", "us"]).dictionary_encode()]),
     ],
@@ -80,6 +81,24 @@ def test_numbers_that_pandas_took_for_numbers() -> None:
     assert normalize_arrow([5062345678, None], "US")["e164"].to_pylist() == ["+15062345678", None]
     assert normalize_arrow([5062345678.0, None, float("nan")], "US")["e164"].to_pylist() == ["+15062345678", None, None]
     assert normalize_arrow(pd.Series([447400123456.0, None]), "GB")["e164"].to_pylist() == ["+447400123456", None]
+
+
+def test_values_of_several_kinds_and_text_that_utf8_cannot_hold() -> None:
+    mixed = ["0121 234 5678", 447400123456, None, float("nan"), "\ud800 0121 234 5678"]
+    assert normalize_arrow(mixed, "GB")["e164"].to_pylist() == [
+        "+441212345678",
+        "+447400123456",
+        None,
+        None,
+        "+441212345678",
+    ]
+    assert normalize_arrow(pd.Series(mixed, dtype="object"), "GB")["reason"].to_pylist() == [
+        "ok",
+        "ok",
+        "empty",
+        "empty",
+        "ok",
+    ]
 
 
 def test_without_repair_it_is_what_phonenumbers_gives() -> None:
