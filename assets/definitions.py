@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.call_evidence import build_call_evidence
+from assets.call_files import build_call_files
 from assets.calls import build_calls
 from assets.contacts import build_contacts
 from assets.files import build_files
@@ -35,6 +36,7 @@ def build(settings: Settings) -> dg.Definitions:
     pulled = [pull.key for pull in pulls]
 
     histories = [build_calls(name, connection) for name, connection in crms.items()]
+    histories += [build_call_files(name) for name in folders]
 
     phones = build_phones(pulled)
     call_evidence = build_call_evidence([phones.key, *(history.key for history in histories)])
@@ -49,7 +51,7 @@ def build(settings: Settings) -> dg.Definitions:
 
     jobs, schedules = build_jobs(settings)
     graph = Graph(tuple(pulled), tuple(history.key for history in histories), tuple(source_keys))
-    stages = [
+    stages: list[dg.AssetsDefinition | dg.AssetSpec] = [
         *sources,
         *pulls,
         *histories,

@@ -9,8 +9,8 @@ from typing import Final
 
 import pandas as pd
 
-from ringtrue.report.render import templates
 from ringtrue.masking import mask_number
+from ringtrue.report.render import templates
 from ringtrue.sources import bad_on_arrival, display
 
 REFUND_COLUMNS: Final[dict[str, str]] = {
