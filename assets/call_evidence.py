@@ -37,6 +37,16 @@ class Read(NamedTuple):
     without_number: int
 
 
+def _called(call: CallRow, people: dict[tuple[str, str], Callee], settings: Settings) -> list[Callee]:
+    """The people a call names. A dialler's file may name records of any CRM."""
+    own = settings.connections.get(call.connection)
+    names = (call.connection, "") if own is not None and own.kind == "files" else (call.connection,)
+    found = (
+        next((people[(name, record)] for name in names if (name, record) in people), None) for record in call.records
+    )
+    return [person for person in found if person is not None]
+
+
 def _dialled(batch: Sequence[CallRow], people: dict[tuple[str, str], Callee], settings: Settings) -> list[str | None]:
     """The number each call went to: the one logged, else the only number of the person called.
 
@@ -44,7 +54,7 @@ def _dialled(batch: Sequence[CallRow], people: dict[tuple[str, str], Callee], se
     """
     regions = [
         region_of(person.country) if person else None
-        for person in (next((people.get((c.connection, r)) for r in c.records), None) for c in batch)
+        for person in (next(iter(_called(call, people, settings)), None) for call in batch)
     ]
     usual = {name: connection.default_region for name, connection in settings.connections.items()}
     typed = [call.number or "" for call in batch]
@@ -108,7 +118,7 @@ def read_calls(
             result.rejected.append((place, f"The call {when}; correct it in {call.connection}."))
             continue
         word = call.label or call.outcome or call.status
-        callees = [people[(call.connection, record)] for record in call.records if (call.connection, record) in people]
+        callees = _called(call, people, settings)
         if stop == "sure" or (outcome == "opted_out" and sure):
             result.opt_outs.extend(_opt_out(call, callees))
         elif stop == "unsure":
@@ -163,8 +173,12 @@ def run(ledger: Ledger, settings: Settings, run_id: str) -> tuple[dict[str, int]
             break
         after = marks[-1][0]
         read = read_calls(batch, people, decided, settings, now)
+        nameless = {item.number for item in read.seen if not item.contact_id}
         with ledger.write() as book:
-            totals["observations"] += calls.observe(book, batch, read.seen, run_id, now)
+            # A dialler knows numbers, not people: a number that one contact alone carries is that contact's.
+            owners = calls.only_owners(book, nameless)
+            seen = [item._replace(contact_id=item.contact_id or owners.get(item.number, 0)) for item in read.seen]
+            totals["observations"] += calls.observe(book, batch, seen, run_id, now)
             added = suppressions.append(book, ledger.key, read.opt_outs, now)
             dirty.mark_contacts(book, "opt_outs", [event.contact_id for event in read.opt_outs if event.contact_id])
             review.add(book, "outcome", read.unknown, now)

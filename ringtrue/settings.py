@@ -67,6 +67,10 @@ class Connection(_Part):
     """An existing HubSpot property to use as the do-not-call flag instead of our own."""
     # files
     folder: str = "imports"
+    calls_folder: str = "calls"
+    """Folder of dialler exports (CSV, Excel)."""
+    call_columns: dict[str, str] = Field(default_factory=dict)
+    """Columns of the exports by what they hold (number, outcome, started_at, ...), where the layout is not recognised."""
     columns: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")

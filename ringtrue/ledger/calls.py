@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -140,7 +140,10 @@ class Callee(NamedTuple):
 
 
 def callees(connection: Connection, calls: Sequence[CallRow]) -> dict[tuple[str, str], Callee]:
-    """The contacts that calls name, by connection and record id; a merged record stands for its survivor."""
+    """The contacts that calls name, by connection and record id; a merged record stands for its survivor.
+
+    A dialler's file names records of any CRM: an id that only one connection has stands under the connection "" too.
+    """
     wanted = sorted({record for call in calls for record in call.records})
     with batch_of(connection, wanted) as batch:
         people = fetch(
@@ -159,7 +162,24 @@ def callees(connection: Connection, calls: Sequence[CallRow]) -> dict[tuple[str,
             held = lines.setdefault(contact_id, [])
             if number not in held:
                 held.append(number)
-    return {(row[0], row[1]): Callee(row[2], row[3], tuple(lines.get(row[2], ()))) for row in people}
+    found = {(row[0], row[1]): Callee(row[2], row[3], tuple(lines.get(row[2], ()))) for row in people}
+    holders: dict[str, list[str]] = {}
+    for name, record in found:
+        holders.setdefault(record, []).append(name)
+    found.update({("", record): found[(names[0], record)] for record, names in holders.items() if len(names) == 1})
+    return found
+
+
+def only_owners(connection: Connection, numbers: Iterable[str]) -> dict[str, int]:
+    """Contacts by number, for numbers that exactly one living contact carries."""
+    with batch_of(connection, sorted(set(numbers))) as batch:
+        rows = fetch(
+            connection,
+            f"SELECT p.number, min(p.contact_id) FROM {batch} AS b JOIN phones AS p ON p.number = b.key "
+            "JOIN contacts AS c ON c.contact_id = p.contact_id WHERE c.deleted_at IS NULL "
+            "GROUP BY p.number HAVING count(DISTINCT p.contact_id) = 1",
+        )
+    return {row[0]: row[1] for row in rows}
 
 
 class Seen(NamedTuple):
