@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from functools import cache
+from importlib.resources import files
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -106,6 +108,7 @@ def candidates(numbers: Numbers, home_code: Ints, first_group: Ints) -> list[Can
 
     plus_sign, zero_sign, nothing = np.uint8(ord("+")), np.uint8(ord("0")), np.uint8(0)
     first, second, third = digits[:, 0], digits[:, 1], digits[:, 2]
+    nothing_yet = np.zeros_like(width)
     code = [np.where(width > at, digits[:, at], 0) for at in range(3)]
     return [
         build("foreign_prefix", True, idd, after_idd, plus_sign),
@@ -114,9 +117,31 @@ def candidates(numbers: Numbers, home_code: Ints, first_group: Ints) -> list[Can
         build("trunk_zero", True, trunk, width + 1, plus_sign, *code),
         build("trunk_zero", True, national_zero & ~dense, 1, nothing),
         build("doubled_area_code", True, again, first_group, nothing),
+        *[
+            build(
+                "old_prefix",
+                True,
+                (plus & (_code(numbers) == old)) & _starts(digits, width, prefix),
+                width + len(prefix),
+                plus_sign,
+                *code,
+            )
+            for old, prefix in _old_prefixes("international")
+        ],
+        *[
+            build(
+                "old_prefix",
+                True,
+                ~plus & (home_code == old) & _starts(digits, nothing_yet, prefix),
+                len(prefix),
+                nothing,
+            )
+            for old, prefix in _old_prefixes("national")
+        ],
         build("missing_plus", True, ~plus & (width > 0), 0, plus_sign),
         build("trunk_zero", False, national_zero & dense, 1, nothing),
         build("doubled_area_code", False, refilled, first_group, nothing),
+        build("lost_zero", False, plus & _codes_with_zero()[_code(numbers)], width, plus_sign, *code, zero_sign),
         build("stray_plus", False, plus & (home_code > 0), 0, nothing),
         *[
             build(
@@ -173,6 +198,28 @@ def fillers(numbers: Numbers) -> Flags:
         )
         found |= (whole | behind_others) & np.isin(_at(digits, begin), np.frombuffer(first_digits, np.uint8))
     return found
+
+
+def _code(numbers: Numbers) -> Ints:
+    """The calling code at the front of each row, 0 where there is none."""
+    front = numbers.digits[:, :3].astype(np.int64) - ord("0")
+    value = np.clip(front @ np.array([100, 10, 1]), 0, 999)
+    code: Ints = np.where(numbers.code_width > 0, value // 10 ** (3 - np.maximum(numbers.code_width, 1)), 0)
+    return code
+
+
+def _starts(digits: Bytes, place: Ints, prefix: str) -> Flags:
+    """Whether the digits from a place on begin with a prefix."""
+    found = np.ones(len(digits), bool)
+    for step, digit in enumerate(prefix.encode()):
+        found &= _at(digits, place + step) == digit
+    return found
+
+
+@cache
+def _old_prefixes(kind: str) -> tuple[tuple[int, str], ...]:
+    text = files("ringtrue").joinpath("data/numbers/prefixes.toml").read_text(encoding="utf-8")
+    return tuple((entry["code"], prefix) for entry in tomllib.loads(text)["old"] for prefix in entry[kind])
 
 
 def _at(digits: Bytes, place: Ints) -> Bytes:

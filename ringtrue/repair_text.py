@@ -33,6 +33,10 @@ _SHORTEST_WHOLE: Final = 8
 """Digits before an exponent from which on they can be a whole number."""
 _PAIR, _LONGEST = 14, 17
 """Digits that two numbers have together at least, and that one number has at most."""
+_ENOUGH: Final = 9
+"""Digits that make a whole number, with its area code."""
+_CALLING_CODE: Final = 4
+"""Characters of a calling code at most, with its plus."""
 _AREA_CODE: Final = 5
 """Digits of an area code at most, with the zero before it."""
 _WHOLE: Final = 6
@@ -101,7 +105,7 @@ def plan(field: str, *, exact: bool) -> Plan:
 def _read(text: str, *, exact: bool) -> Plan:
     plain = _plain(text)
     if not plain.strip():
-        return Plan((), "empty")
+        return Plan((), "placeholder" if re.search(r"[^\s\W]|[~*=·•]", text) else "empty")
     if re.fullmatch(rf"\s*'?{_D}+([.,]{_D}+)?[eE]\+?{_D}+\s*", plain):
         return _scientific(plain, exact=exact)
     if re.search(r"%" + _D, plain):
@@ -124,16 +128,17 @@ def _read(text: str, *, exact: bool) -> Plan:
         if vanity[2].startswith("8"):
             plain, reason = vanity[1] + _keypad(vanity[3].replace("-", ""))[:_VANITY], "label"
     if (
-        re.sub(r"[\s.:()\[\]-]+", "", plain).casefold() in _placeholders()
+        re.sub(r"[\s.:()\[\]#!-]+", "", plain).casefold() in _placeholders()
         or plain.strip().casefold() in _placeholders()
     ):
         return Plan((), "placeholder")
-    marked, words = _mark_words(plain)
+    timeless = _without_times(plain)
+    marked, words = _mark_words(timeless)
     if not re.search(_D, marked):
         return Plan((), _nothing(words))
     if "month" in words and len(re.findall(_D, marked)) <= 8:
         return Plan((), "is_date")
-    if reason == "odd_characters" and words:
+    if reason == "odd_characters" and (words or timeless != plain):
         reason = "label"
     pieces = _pieces(marked, reason)
     if not pieces and any(word in _placeholders() for word in re.findall(r"[^\W\d_]+", plain.casefold())):
@@ -192,6 +197,25 @@ def is_date(text: str) -> bool:
     year_first, year_last = numbers[0] >= 1900, 1900 <= numbers[2] < 2100 or numbers[2] < 100
     day_month = numbers[1:] if year_first else numbers[:2]
     return (year_first or year_last) and max(day_month) <= 31 and 1 <= min(day_month) <= 12 and numbers[0] < 2100
+
+
+_TIMES: Final = re.compile(
+    rf"""(?<!{_D}) (?:
+        {_D}{{1,2}} (?:[:.]{_D}{{2}})? \s* (?:am|pm|uhr|hrs?)\b      # 9am, 5:30 pm
+      | {_D}{{1,2}} : {_D}{{2}} (?!{_D})                            # 17:30
+      | \(\s* {_D}{{1,2}} \s* - \s* {_D}{{1,2}} \s*\)              # (9-5)
+      | {_D}{{2}} / {_D} (?=\s|$)                                  # 24/7
+      | {_D}{{1,2}} ([/.-]) {_D}{{1,2}} \1 {_D}{{4}} (?!{_D})        # 1/3/2024
+      | {_D}{{4}} - {_D}{{2}} - {_D}{{2}} (?!{_D})                    # 2024-03-01
+    )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def _without_times(text: str) -> str:
+    """Hours and dates beside a number are gone when enough digits stay."""
+    without = _TIMES.sub(_WORD, text)
+    return without if len(re.findall(_D, without)) >= _ENOUGH else text
 
 
 def _keypad(letters: str) -> str:
@@ -259,7 +283,8 @@ def _pieces(marked: str, reason: str) -> tuple[Piece, ...]:
                 reason = "doubled_country_code"
     for at, (before, piece) in enumerate(pairwise(found), 1):
         missing = len(before.text) - len(piece.text)
-        if 1 <= missing <= _AREA_CODE and not piece.alternative and not f"{before.text}{piece.text}".count("+"):
+        most = _AREA_CODE + (_CALLING_CODE if before.text.startswith("+") else 0)
+        if 1 <= missing <= most and not piece.alternative and not piece.text.startswith("+"):
             found[at] = piece._replace(alternative=before.text[:missing] + piece.text)
     if len(found) > 1:
         found = [
@@ -269,18 +294,26 @@ def _pieces(marked: str, reason: str) -> tuple[Piece, ...]:
 
 
 def _split_pairs(line: str) -> list[tuple[str, bool]]:
-    """Slashes and commas part two numbers when both sides have digits enough, else groups of one; a few digits after a whole number are
-    the end of a second one (true in the result)."""
+    """Slashes and commas part two numbers when both sides have digits enough, else groups of one.
+
+    A few digits after a slash behind a whole number are the end of a second one (true in the result); after anything else they belong to
+    nothing, as do a few before a whole number.
+    """
     out: list[tuple[str, bool]] = []
-    for part in re.split(rf"\s*[/,&\\{_LABEL}]\s*|\s+-\s+(?=[(+]?{_D})", line):
+    parts = re.split(rf"\s*([/,&\\{_LABEL}])\s*|(\s+-\s+)(?=[(+]?{_D})", line)
+    for mark, part in zip([None, *parts[1::3]], parts[::3], strict=True):
         digits, before = _count(part), _count(out[-1][0]) if out else 0
+        slash = mark in ("/", "\\")
         if not out or not before or (digits >= _WHOLE and before >= _WHOLE):
             out.append((part, False))
-        elif not digits and not part.strip():
-            continue
-        elif before >= 9 and 1 <= digits <= 4 and re.fullmatch(rf"(?:{_D}|[\s.-])+", part) and not out[-1][1]:
-            out.append((part, True))
-        elif not out[-1][1]:
+        elif not digits or out[-1][1]:
+            out[-1] = (f"{out[-1][0]} {part}".rstrip(), out[-1][1])
+        elif before >= _ENOUGH:
+            if slash and digits < _LEAST and _EXTENSION not in out[-1][0] and re.fullmatch(rf"(?:{_D}|[\s.-])+", part):
+                out.append((part, True))
+        elif digits >= _ENOUGH and not slash:
+            out[-1] = (part, False)
+        else:
             out[-1] = (f"{out[-1][0]} {part}", False)
     return out
 
