@@ -13,6 +13,7 @@ from app.console import guarded
 from app.demo import demo
 from app.replay import replay
 from app.review import reviews
+from app.sources import refund, report, sources, trace
 from app.sync import sync
 
 cli = typer.Typer(
@@ -28,7 +29,11 @@ cli.command("approve")(commands.approve)
 cli.command("undo")(commands.undo_run)
 cli.command("release")(commands.release)
 cli.command("replay")(replay)
+cli.command("trace")(trace)
+cli.command("report")(report)
+cli.command("refund")(refund)
 cli.command("demo")(demo)
+cli.add_typer(sources, name="sources")
 cli.add_typer(reviews, name="review")
 
 
