@@ -151,6 +151,7 @@ def _repaired(readings: _Readings, rows: Ints, texts: pa.Array, plans: Plans, pl
     read = np.flatnonzero(valid | _LISTED[reason])
     choice.settle(read, start + read, pieces.reason[read], sure=pieces.sure[read])
     dates = choice.open()
+    dates = dates[pieces.like_date[dates]]
     dates = dates[_are_dates(texts, pieces.field[dates])]
     choice.settle(dates, start + dates, _CODE["is_date"], found=False)
     _read_alternatives(pieces, homes, readings, choice)
@@ -170,12 +171,8 @@ def _repaired(readings: _Readings, rows: Ints, texts: pa.Array, plans: Plans, pl
 
 
 def _are_dates(texts: pa.Array, fields: Ints) -> Flags:
-    """Fields that are written as a date: three groups of digits with the same mark between them."""
-    like = pc.match_substring_regex(texts.take(pa.array(fields)), r"^\s*\d{1,4}[-/.]\s?\d{1,2}[-/.]\s?\d{2,4}(\s|T|$)")
-    found: Flags = like.to_numpy(zero_copy_only=False).copy()
-    at = np.flatnonzero(found)
-    found[at] = [is_date(text) for text in decoded(texts.take(pa.array(fields[at])))]
-    return found
+    """Fields that are written as a date and whose digits make one."""
+    return np.array([is_date(text) for text in decoded(texts.take(pa.array(fields)))], bool)
 
 
 def _read_alternatives(pieces: Pieces, homes: Plans, readings: _Readings, choice: _Choice) -> None:
@@ -285,10 +282,8 @@ def _without_number(
 
 def _tell_postcodes(told: Codes, at: Ints, fields: Ints, texts: pa.Array, plans: Plans) -> None:
     """Short fields without a number may be postcodes of the default region's country."""
-    content, places = text_parts(texts)
-    digits = np.concatenate(([0], np.cumsum((content >= ord("0")) & (content <= ord("9")))))[places]
-    possible = (np.diff(places) <= _POSTCODE_BYTES) & (np.diff(digits) > 0)
-    at = at[possible[fields[at]] & (told[at] != _CODE["placeholder"]) & (told[at] != _CODE["is_date"])]
+    short = np.diff(text_parts(texts)[1]) <= _POSTCODE_BYTES
+    at = at[short[fields[at]] & (told[at] != _CODE["placeholder"]) & (told[at] != _CODE["is_date"])]
     homes = plans[fields[at]]
     for home in np.unique(homes).tolist():
         pattern = postcodes().get(region_of_plan().get(home, ""))

@@ -101,6 +101,8 @@ def candidates(numbers: Numbers, home_code: Ints, first_group: Ints) -> list[Can
 
     def build(reason: str, sure: bool, rows: Flags, skip: Ints | int, *front: Bytes | np.uint8) -> Candidates:
         """Rows that apply, with the bytes put in front (0 for none) and the digits from `skip` on."""
+        if not rows.any():
+            return Candidates(reason, sure, np.empty(0, np.int64), pa.array([], pa.string()))
         starts = np.broadcast_to(np.asarray(skip, np.int64), count.shape)
         row = np.flatnonzero(rows & (count > starts))
         heads = np.stack([np.broadcast_to(np.asarray(column, np.uint8), count.shape)[row] for column in front], axis=1)
@@ -183,6 +185,17 @@ def cut(numbers: Numbers, rows: Ints, by: int = 0) -> pa.Array:
 
 def fillers(numbers: Numbers) -> Flags:
     """Rows of one digit again and again, after up to three others, or of a run along the keyboard, after a plus and its calling code."""
+    last = np.maximum(numbers.length, 3) - 1
+    ends = [
+        (_at(numbers.digits, last - back) + np.uint8(10) - _at(numbers.digits, last - back - 1)) % 10 for back in (0, 1)
+    ]
+    likely = np.flatnonzero((ends[0] == ends[1]) & np.isin(ends[0], (0, 1, 9)))
+    found = np.zeros(len(last), bool)
+    found[likely] = _are_fillers(numbers.take(likely))
+    return found
+
+
+def _are_fillers(numbers: Numbers) -> Flags:
     digits, count, plus, width = numbers
     places = np.arange(WIDTH)
     steps = np.zeros(digits.shape, np.uint8)
@@ -227,9 +240,9 @@ def _at(digits: Bytes, place: Ints) -> Bytes:
 
 
 def _same(digits: Bytes, first: Ints, second: Ints, length: Ints) -> Flags:
-    """Whether runs of a few digits at two places are equal."""
+    """Whether runs of up to five digits at two places are equal."""
     equal = np.ones(len(digits), bool)
-    for step in range(_AREA_CODE):
+    for step in range(min(int(length.max(initial=0)), _AREA_CODE)):
         equal &= (step >= length) | (_at(digits, first + step) == _at(digits, second + step))
     return equal
 

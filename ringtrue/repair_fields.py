@@ -33,6 +33,7 @@ class Pieces(NamedTuple):
     """Whether the alternative is the second of these."""
     reason: NDArray[np.int8]
     sure: Flags
+    like_date: Flags
     first_group: Ints
     digits: Ints
     verdict: NDArray[np.int8]
@@ -45,6 +46,7 @@ class _Template(NamedTuple):
     texts: tuple[NDArray[np.int16], ...]
     reason: int
     sure: bool
+    like_date: bool
     first_group: int
     digits: int
 
@@ -75,6 +77,7 @@ def pieces_of(texts: pa.Array) -> Pieces:
         pc.equal(bracketed, "").to_numpy(zero_copy_only=False),
         np.array([one.reason for one in templates], np.int8)[which],
         np.array([one.sure for one in templates], np.bool_)[which],
+        np.array([one.like_date for one in templates], np.bool_)[which],
         np.array([one.first_group for one in templates], np.int64)[which],
         np.array([one.digits for one in templates], np.int64)[which],
         np.array([verdict for _, verdict in known], np.int8)[entry],
@@ -110,7 +113,7 @@ def _filler(texts: pa.Array, templates: list[_Template], which: Ints, field: Int
         lengths = sizes[which] if len(which) else np.empty(0, np.int64)
         if not lengths.any():
             return strings(np.empty(0, np.uint8), np.zeros(len(which) + 1, np.int64))
-        codes = np.concatenate(parts)[runs(starts_of(sizes)[:-1][which], lengths)]
+        codes = np.concatenate([part for part in parts if len(part)])[runs(starts_of(sizes)[:-1][which], lengths)]
         copied = codes >= 256
         codes[copied] = digits[np.repeat(first_digit[field], lengths)[copied] + codes[copied] - 256]
         return strings(codes.astype(np.uint8), starts_of(lengths))
@@ -144,6 +147,7 @@ def _template(piece: Piece) -> _Template:
         tuple(np.array(code, np.int16) for code in codes),
         _CODE[piece.reason],
         piece.reason != "shortened_second_number",
+        piece.like_date,
         piece.first_group,
         len(piece.text.lstrip("+")),
     )

@@ -55,6 +55,8 @@ class Piece(NamedTuple):
     """Another way to read it, or empty: without the digit in brackets, or with the beginning of the number before it."""
     bracketed: str
     """The digit in brackets, or empty."""
+    like_date: bool = False
+    """The field has the form of a date; its digits have to tell."""
 
 
 class Plan(NamedTuple):
@@ -141,6 +143,8 @@ def _read(text: str, *, exact: bool) -> Plan:
     if reason == "odd_characters" and (words or timeless != plain):
         reason = "label"
     pieces = _pieces(marked, reason)
+    if len(pieces) == 1 and _LIKE_DATE.match(plain):
+        pieces = (pieces[0]._replace(like_date=True),)
     if not pieces and any(word in _placeholders() for word in re.findall(r"[^\W\d_]+", plain.casefold())):
         return Plan((), "placeholder")
     if not pieces:
@@ -185,7 +189,8 @@ def _scientific(text: str, *, exact: bool) -> Plan:
     return Plan((Piece(whole + decimals[:exponent], "", "excel_decimal", 0, "", ""),), "")
 
 
-_DATE = re.compile(r"\s*(\d{1,4})([-/.])\s?(\d{1,2})\2\s?(\d{2,4})(?:[ T]+\d{1,2}:\d{2}.*)?\s*", re.ASCII)
+_LIKE_DATE: Final = re.compile(rf"\s*{_D}{{1,4}}([-/.])\s?{_D}{{1,2}}\1\s?{_D}{{2,4}}(?!{_D})")
+_DATE: Final = re.compile(r"\s*(\d{1,4})([-/.])\s?(\d{1,2})\2\s?(\d{2,4})(?:[ T]+\d{1,2}:\d{2}.*)?\s*", re.ASCII)
 
 
 def is_date(text: str) -> bool:
