@@ -64,6 +64,8 @@ def origin_of(crm: Crm, name: str, connection: Connection, object_name: str) -> 
     own = own_fields(connection.kind, fields.phones, connection.do_not_call_property)
     flags = (*fields.do_not_call, *connection.do_not_call.get(object_name, ()), own.do_not_call)
     fields = replace(fields, do_not_call=tuple(dict.fromkeys(flag for flag in flags if flag in seen)))
+    mail = (*fields.email_opt_out, *connection.email_opt_out.get(object_name, ()))
+    fields = replace(fields, email_opt_out=tuple(dict.fromkeys(flag for flag in mail if flag in seen)))
     asked = [*fields.all_fields(), *(field for field in own.names() if field in seen)]
     return Origin(name, object_name, fields, own), list(dict.fromkeys(asked))
 

@@ -12,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from ringtrue.errors import SettingsError
 from ringtrue.lookup_settings import LookupsSettings
 from ringtrue.openlineage import OpenLineageSettings
+from ringtrue.registry_settings import DialingSettings, RegistrySettings
 from ringtrue.source_settings import SourceQualitySettings, SourceRule, SourceSlug, check_sources
 
 SETTINGS_VARIABLE = "RINGTRUE_SETTINGS"
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
-RESERVED_CONNECTIONS = frozenset({"lead_source", "phones", "status", "suppressions", "opt_outs", "report", "other"})
+RESERVED_CONNECTIONS = frozenset({"lead_source", "phones", "status", "suppressions", "opt_outs", "report", "registries", "other"})
 
 
 class _Part(BaseModel):
@@ -50,6 +51,14 @@ class Connection(_Part):
     """Fields by object that mean "do not call" when true, besides the standard one."""
     campaigns: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
+    """Dialling lists: ids of Salesforce campaigns, of HubSpot lists."""
+    remove_from_lists: bool = False
+    """Whether people who may not or cannot be called are taken off those lists."""
+    email_preferences: bool = False
+    """Whether HubSpot's communication preferences are read, so that nobody who opted out of e-mail is suggested for it."""
+    email_preferences_per_run: int = Field(default=500, ge=1)
+    email_opt_out: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Fields by object that mean "no e-mail" when true, besides the standard one."""
     allowance_share: float = Field(default=0.8, gt=0, le=1)
     """Share of the service's daily API allowance that a day's runs may use."""
     overlap_minutes: float | None = Field(default=None, ge=0)
@@ -142,6 +151,8 @@ class Settings(_Part):
     report: ReportSettings = ReportSettings()
     openlineage: OpenLineageSettings = OpenLineageSettings()
     lookups: LookupsSettings = LookupsSettings()
+    registries: dict[Slug, RegistrySettings] = Field(default_factory=dict)
+    dialing_list: DialingSettings = DialingSettings()
 
     @model_validator(mode="after")
     def _names_are_free(self) -> Settings:

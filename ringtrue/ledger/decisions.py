@@ -11,7 +11,8 @@ from sqlalchemy import Connection, text
 
 from ringtrue.ledger import dirty
 from ringtrue.ledger.database import batch_of, fetch, insert_rows, update_rows
-from ringtrue.ledger.suppressions import live_numbers
+from ringtrue.ledger.registries import listings
+from ringtrue.ledger.suppressions import kind_of, live_numbers
 
 STAGE = "status"
 _CONTENT = ("status", "line", "reach", "identity", "permission", "reason")
@@ -67,11 +68,20 @@ def evidence(connection: Connection, key: bytes, numbers: Sequence[str], now: in
          f"format:{reason or 'valid'}", None if valid else reason)
         for number, valid, reason in formats
     ]  # fmt: skip
-    rows += [(*row[:8], f"observation:{row[8]}", row[9]) for row in seen]
+    # Permission comes from the suppressions alone: a call in which somebody said stop shows here only that the line is alive.
     rows += [
-        (live.number, None, f"suppression:{live.source}", "suppression", "do_not_call", live.at, None, None,
+        (*row[:4], "reached" if row[4] == "opted_out" else row[4], *row[5:8], f"observation:{row[8]}", row[9])
+        for row in seen
+    ]
+    rows += [
+        (live.number, None, f"suppression:{kind_of(live.source)}", "suppression", "do_not_call", live.at, None, None,
          f"suppression:{live.event_id}", None)
         for live in live_numbers(connection, key, numbers)
+    ]  # fmt: skip
+    rows += [
+        (listed.number, None, f"suppression:{listed.kind}", "registry", "do_not_call", listed.since, None, None,
+         f"registry:{listed.registry_id}", None)
+        for listed in listings(connection, numbers)
     ]  # fmt: skip
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(EVIDENCE_COLUMNS)
     frame = pd.DataFrame(dict(zip(EVIDENCE_COLUMNS, map(list, columns), strict=True)))

@@ -61,7 +61,7 @@ def waiting(connection: Connection, marks: Sequence[tuple[int, int]]) -> list[Wa
 
 
 def store(connection: Connection, marks: Sequence[tuple[int, int]], rows: Sequence[PhoneRow]) -> None:
-    """Replace the numbers of the marked contacts and pass on what that touches: numbers to status, contacts to changes."""
+    """Replace the numbers of the marked contacts and pass on what that touches: numbers to the registry scrub and to status, contacts to changes."""
     contact_ids = [key for key, _ in marks]
     with batch_of(connection, contact_ids) as batch:
         # A number that a contact gave up needs no new decision; the contact's record does, below.
@@ -82,6 +82,7 @@ def store(connection: Connection, marks: Sequence[tuple[int, int]], rows: Sequen
             {},
         )
     dirty.mark_numbers(connection, "status", [row.number for row in rows])
+    dirty.mark_numbers(connection, "scrub", [row.number for row in rows if row.e164 is not None])
     dirty.clear(connection, "contact_id", STAGE, marks)
 
 

@@ -17,14 +17,17 @@ from sqlalchemy import Connection, text
 from ringtrue.ledger import dirty
 from ringtrue.ledger.database import batch_of, fetch, insert_rows, stream
 
-Kind = Literal["opt_out", "retract", "reconsent"]
-Scope = Literal["number", "person"]
+Kind = Literal["opt_out", "retract", "reconsent", "import"]
+Scope = Literal["number", "person", "registry", "list"]
 GENESIS = "0" * 64
 _CHAIN_LOCK = 727275
 
 
 class Suppression(NamedTuple):
-    """Someone said stop, or that is taken back. Scope `person` covers the contact whatever the number, `number` the number everywhere."""
+    """Someone said stop, or that is taken back. Scope `person` covers the contact whatever the number, `number` the number everywhere.
+
+    Kind `import` notes a file that was taken, with its hash and count: a registry's or a list's.
+    """
 
     kind: Kind
     scope: Scope
@@ -130,6 +133,12 @@ def _mark(connection: Connection, event_ids: Sequence[int]) -> None:
 
 LIVE = "s.kind = 'opt_out' AND NOT EXISTS (SELECT 1 FROM suppressions AS l WHERE l.lifts = s.event_id AND l.kind <> 'opt_out')"
 """SQL condition: suppression `s` holds, nothing lifted it."""
+
+
+def kind_of(source: str) -> str:
+    """The kind of a source, as `decide` and its sentences know it: "crm_flag:salesforce" is crm_flag, "registry:uk_tps" uk_tps."""
+    kind, _, rest = source.partition(":")
+    return rest if kind == "registry" and rest else kind
 
 
 class LiveNumber(NamedTuple):
