@@ -15,6 +15,7 @@ from assets.openlineage import build_openlineage, stages_of
 from assets.opt_outs import build_opt_outs
 from assets.phones import build_phones
 from assets.preview import build_changes
+from assets.registries import build_registries
 from assets.report import build_report
 from assets.review_queue import build_review_queue
 from assets.source_checks import build_source_checks
@@ -40,6 +41,7 @@ def build(settings: Settings) -> dg.Definitions:
 
     phones = build_phones(pulled)
     call_evidence = build_call_evidence([phones.key, *(history.key for history in histories)])
+    registries = build_registries(settings)
     permission = build_opt_outs([*pulled, call_evidence.key])
     status = build_status([phones.key, call_evidence.key, dg.AssetKey("suppressions")])
     quality = build_lead_source_quality()
@@ -57,6 +59,7 @@ def build(settings: Settings) -> dg.Definitions:
         *histories,
         phones,
         call_evidence,
+        registries,
         *permission,
         status,
         quality,

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 from dagster import MetadataValue
 
-from assets.stage import BATCH, columns, counts, now_ms, plain_errors
+from assets.stage import BATCH, columns, counts, now_ms, plain_errors, root_run
 from connectors.resources import LedgerResource
-from ringtrue.ledger import Ledger, dirty, opt_outs, review, suppressions
+from ringtrue.ledger import Ledger, dirty, opt_outs, registries, review, suppressions
 from ringtrue.settings import Settings, load_settings
 
 
@@ -70,7 +70,7 @@ def build_opt_outs(deps: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         name="suppressions",
-        deps=[opt_outs_asset],
+        deps=[opt_outs_asset, dg.AssetKey("registries")],
         group_name="permission",
         kinds={"python", "sqlite"},
         owners=["team:compliance"],
@@ -94,11 +94,16 @@ def build_opt_outs(deps: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
             )
         },
     )
-    def suppressions_asset(ledger: LedgerResource) -> Iterator[dg.MaterializeResult[None]]:
-        """The only store of permission: append-only and hash-chained. This step checks the whole chain."""
-        with plain_errors(), ledger.open() as book, book.read() as connection:
-            broken = suppressions.broken_link(connection)
-            totals = suppressions.totals(connection)
+    def suppressions_asset(
+        context: dg.AssetExecutionContext, ledger: LedgerResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        """The only store of permission: append-only and hash-chained. This step scrubs numbers against the registries and checks the whole chain."""
+        with plain_errors(), ledger.open() as book:
+            with book.write() as connection:
+                scrubbed = registries.scrub(connection, root_run(context), now_ms())
+            with book.read() as connection:
+                broken = suppressions.broken_link(connection)
+                totals = suppressions.totals(connection)
         yield dg.MaterializeResult(
             metadata={
                 "live suppressions": MetadataValue.int(totals.live),
@@ -106,6 +111,10 @@ def build_opt_outs(deps: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
                 "people": MetadataValue.int(totals.people),
                 "events": MetadataValue.int(totals.events),
                 "by source": MetadataValue.json(totals.by_source),
+                "numbers scrubbed": MetadataValue.int(scrubbed.numbers),
+                "numbers listed": MetadataValue.int(scrubbed.listed),
+                "newly listed": MetadataValue.int(scrubbed.newly_listed),
+                "no longer listed": MetadataValue.int(scrubbed.delisted),
             },
             check_results=[
                 dg.AssetCheckResult(
