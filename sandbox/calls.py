@@ -13,6 +13,9 @@ from sandbox.world import Crm, World
 
 CALLED_SHARE = 32
 """Per cent of the people who were called at least once."""
+CAMPAIGN_SHARE = 6
+"""Per cent of the people on the latest campaign, which tries until somebody or a voicemail answers."""
+CAMPAIGN_CALLS = 8
 _HOUR = DAY // 24
 
 SALESFORCE_WORDS: dict[str, tuple[str, ...]] = {
@@ -85,6 +88,7 @@ class PastCall(NamedTuple):
 
 def past_calls(world: World, person: Person, crm: Crm, written: list[Written]) -> Iterator[PastCall]:
     """The calls to a person that a CRM has on record; `written` are the person's fields there. A person in both CRMs was called from one of them."""
+    yield from _campaign(world, person, crm, written)
     draw = world.crowd.draws(b"calls", person.serial)
     told_agent = person.opt_out is not None and person.opt_out.where == "call"
     if draw[0] % 100 >= CALLED_SHARE and not told_agent:
@@ -105,6 +109,31 @@ def past_calls(world: World, person: Person, crm: Crm, written: list[Written]) -
         yield PastCall(person, crm, field, at, outcome, seconds, draw[15] + place)
     if told_agent and opted is not None:
         yield PastCall(person, crm, fields[draw[9] % len(fields)], opted, "do_not_call", 20 + draw[15] % 60, draw[15])
+
+
+def _campaign(world: World, person: Person, crm: Crm, written: list[Written]) -> Iterator[PastCall]:
+    """The calls of the latest campaign: a few people were tried again and again in the last weeks, at different times of day."""
+    draw = world.crowd.draws(b"campaign", person.serial)
+    if draw[0] % 100 >= CAMPAIGN_SHARE or (person.crms == "both" and crm != ("salesforce", "hubspot")[draw[1] % 2]):
+        return
+    fields = [field for field in written if field.e164 and field.field != "fax"]
+    opted = world.opted_out_at(person)
+    if not fields or opted is not None:
+        return
+    field = fields[draw[2] % len(fields)]
+    zone = ZoneInfo(person.place.timezone)
+    for place in range(CAMPAIGN_CALLS):
+        day = datetime.fromtimestamp(world.epoch_ms / 1000, UTC).astimezone(zone) - timedelta(
+            days=3 + 5 * (CAMPAIGN_CALLS - place)
+        )
+        moment = day.replace(hour=(10, 14, 18)[place % 3], minute=draw[3] % 60, second=place)
+        at = int(moment.timestamp() * 1000)
+        if at <= person.created_at:
+            continue
+        outcome, seconds = _outcome(world, person, field, at, draw[4 + place])
+        yield PastCall(person, crm, field, at, outcome, seconds, draw[4 + place])
+        if outcome in ("connected", "voicemail", "wrong_number", "live_message", "left_company"):
+            return
 
 
 def answer_odds(line: Line, at: int) -> float:
