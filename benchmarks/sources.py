@@ -117,7 +117,7 @@ def main() -> None:
     table = Table("measured", "result", "goal", title="Lead sources")
     for row in [
         *right_grades(200 // small),
-        *alarms(400 // small, (0.03, 0.04, 0.05, 0.08, 0.10, 0.20)),
+        *alarms(400 // small, (0.02, 0.03, 0.04, 0.05, 0.08, 0.10, 0.20, 0.40)),
         *speed(1_000 // small, 5_000_000 // small),
     ]:
         table.add_row(*row)
