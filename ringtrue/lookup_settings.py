@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ringtrue.errors import SettingsError
 
+_STAND_IN_RATE = 2_000.0
 _ENVIRONMENT_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 
 Money = Annotated[Decimal, Field(ge=0)]
@@ -53,6 +54,8 @@ class ServiceSettings(BaseModel):
     lifetime_days: float | None = Field(default=None, gt=0)
     """How long one answer stands before the same question may be bought again."""
     timeout_seconds: float = Field(default=20.0, gt=0)
+    group: str | None = None
+    """The database behind the service, where another service resells the same one: their answers then count as one source. By default the service's name."""
     prices: dict[str, Money] = Field(default_factory=dict)
     """Your contract's price per question by product, where it differs from `data/lookups/prices.toml`."""
 
@@ -87,6 +90,12 @@ class CadenceSettings(BaseModel):
     jitter: float = Field(default=0.1, ge=0, lt=1)
     fixed_days: dict[str, float] = Field(default_factory=dict)
     default_days: float = Field(default=90, gt=0)
+    chance_listed: float = Field(default=1.0, ge=0, le=1)
+    """Chance that a number is called within the next month when its contact is on a dialling list."""
+    chance_in_use: float = Field(default=0.8, ge=0, le=1)
+    """The same for a contact that is new or was called, both within the last 30 days."""
+    chance_other: float = Field(default=0.3, ge=0, le=1)
+    """The same for everybody else."""
 
 
 class LookupsSettings(BaseModel):
@@ -98,6 +107,10 @@ class LookupsSettings(BaseModel):
     """Numbers of these regions are sent to no service that stands outside their country."""
     lease_minutes: float = Field(default=30.0, gt=0)
     """After so long an intent of another run without an answer counts as left by a crash."""
+    line_types: bool = False
+    """Whether the line type is bought too, with what money is left, for numbers whose numbering plan does not tell it."""
+    folder: str = "data/lookups"
+    """Where services without an interface leave and find their files."""
     cadence: CadenceSettings = CadenceSettings()
     __pydantic_extra__: dict[str, ServiceSettings] = Field(init=False)
 
@@ -127,7 +140,9 @@ def read_secrets(
     variables = {**defaults, **settings.secrets}
     missing = sorted(variable for variable in variables.values() if not environ.get(variable))
     if len(missing) == len(variables) and settings.sandbox_url and stand_in is not None:
-        return dict(stand_in), settings.model_copy(update={"base_url": settings.sandbox_url})
+        # A vendor's usual pace would make a demo slow; the stand-in's own limits are switched on where a test wants them.
+        faster = {"rate_per_second": settings.rate_per_second or _STAND_IN_RATE}
+        return dict(stand_in), settings.model_copy(update={"base_url": settings.sandbox_url, **faster})
     if missing:
         raise SettingsError(
             f"The lookup service {service} is switched on, but the environment variable {' and '.join(missing)} is not set. "
