@@ -11,16 +11,15 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from connectors.lookups.borders import may_send
 from connectors.lookups.breaker import Breaker
 from connectors.lookups.client import AnswerNotUnderstood
 from connectors.lookups.protocol import Answer, JobService, LookupService, Offer, Question
 from connectors.lookups.report import DeskReport, ServiceReport, opposite
+from connectors.lookups.routes import routes
 from connectors.lookups.spend import Declined, Intent, SpendBook
 from connectors.lookups.station import Case, Station
 from ringtrue.errors import ConnectionLost, RetryLater, RingTrueError, StopRun
 from ringtrue.lookup_settings import LookupsSettings, ServiceSettings
-from ringtrue.lookup_words import comparable
 
 T = TypeVar("T")
 _Arrival = tuple[Station, Intent, Answer, Case | None]
@@ -110,17 +109,9 @@ class Desk:
 
     def _route(self, question: Question) -> list[tuple[Station, Offer]]:
         """Who can answer and may be told, with the cheapest product of each, the cheapest last: a stack."""
-        found: list[tuple[float, Station, Offer]] = []
-        for station in self._stations:
-            if may_send(question, station.service.facts, station.settings, self._settings):
-                priced = [
-                    (comparable(offer.price, offer.currency), station, offer)
-                    for offer in station.service.facts.offers
-                    if offer.answers(question)
-                ]
-                found.extend(sorted(priced, key=lambda each: each[0])[:1])
-        found.sort(key=lambda each: each[0])
-        return [(station, offer) for _, station, offer in reversed(found)]
+        found = routes([station.service for station in self._stations], self._settings, question)
+        by_name = {station.service.facts.name: station for station in self._stations}
+        return [(by_name[service.facts.name], offer) for service, offer, _ in reversed(found)]
 
     def _forward(self, case: Case) -> None:
         """Send a case to the next station of its route, or close it."""

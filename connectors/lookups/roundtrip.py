@@ -92,20 +92,45 @@ class RoundTrip:
             raise ServiceUnavailable(
                 f"The answer to {job_id} is not there yet. Lay it into roundtrip/answers/ as {job_id}.csv or {job_id}.xlsx."
             )
-        told = read_answers(found[0], questions, self._options)
+        for answer in self.read(found[0], offer, job_id, questions):
+            yield answer
+
+    def read(self, path: Path, offer: Offer, job_id: str, questions: Sequence[Question]) -> list[Answer]:
+        """One answer for each question from an answer file, wherever it lies. Raises FileUnreadable; see `read_answers`."""
+        told = read_answers(path, questions, self._options)
+        answers = []
         for question in questions:
             row = told.get(question.subject)
             if row is None:
-                yield error_answer(
-                    self._table, question, offer, "RecordRefused", "the answer file lacks this number", cost=offer.price
+                answers.append(
+                    error_answer(
+                        self._table,
+                        question,
+                        offer,
+                        "RecordRefused",
+                        "the answer file lacks this number",
+                        cost=offer.price,
+                    )
                 )
                 continue
             reading = Reading(self._table)
             word = row["answer"]
             reading.take("answer", self._options.words.get(word, word))
-            yield reading.answer(
-                question, offer, body=orjson.dumps(row), latency_ms=0, carrier=row.get("carrier"), external_id=job_id
+            answers.append(
+                reading.answer(
+                    question,
+                    offer,
+                    body=orjson.dumps(row),
+                    latency_ms=0,
+                    carrier=row.get("carrier"),
+                    external_id=job_id,
+                )
             )
+        return answers
+
+    def path_of(self, job_id: str) -> Path:
+        """Where a batch lies that was handed out."""
+        return self._folder / f"{job_id}.{self._options.format}"
 
 
 def read_answers(path: Path, questions: Sequence[Question], options: RoundTripOptions) -> dict[str, dict[str, str]]:
@@ -202,6 +227,11 @@ def _write_excel(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]
     for row in (header, *rows):
         sheet.append(list(row))
     book.save(path)
+
+
+def read_kinds(settings: ServiceSettings) -> tuple[Kind, ...]:
+    """What the service behind the files can be asked."""
+    return read_options(NAME, settings, RoundTripOptions).kinds
 
 
 def open_service(settings: ServiceSettings, around: Surroundings) -> RoundTrip:

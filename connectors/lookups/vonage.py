@@ -26,6 +26,7 @@ from connectors.lookups.service import (
     make_offers,
     read_options,
 )
+from connectors.lookups.vonage_identity import SECRETS as IDENTITY_SECRETS
 from connectors.lookups.vonage_identity import open_identity_insights
 from ringtrue.errors import RingTrueError, ServiceUnavailable, SettingsError
 from ringtrue.lookup_settings import ServiceSettings, read_secrets
@@ -162,6 +163,11 @@ def sunset_warning(today: date) -> str:
         f'Vonage Number Insight {end}. Set api = "identity_insights" under [lookups.vonage]; '
         "it has no valid_number, and reachability only with an operator's approval."
     )
+
+
+def secrets_for(settings: ServiceSettings) -> Mapping[str, str]:
+    """The secrets that the chosen product family needs, and the environment variable of each."""
+    return SECRETS if settings.options.get("api") == "number_insight" else IDENTITY_SECRETS
 
 
 def open_service(settings: ServiceSettings, around: Surroundings) -> LookupService:
