@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 import uuid
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import dagster as dg
 import typer
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from app.console import out, print_json
 from assets.definitions import build
@@ -19,6 +21,8 @@ from ringtrue.errors import RingTrueError, SettingsError
 from ringtrue.settings import load_settings
 
 POLL_SECONDS = 0.2
+QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Run config that keeps Dagster's log lines out of the terminal."""
 
 
 class SyncFailed(RingTrueError):
@@ -55,6 +59,34 @@ def run_config_of(name: str, kind: str, *, full: bool, since: str | None, limit:
     return {"ops": ops}
 
 
+@contextmanager
+def _steps_told(instance: dg.DagsterInstance, run_id: str, on_step: Callable[[str], None] | None) -> Iterator[None]:
+    """Watch a run from a thread beside it and tell the name of each stage as it starts."""
+    if on_step is None:
+        yield
+        return
+    ended = threading.Event()
+
+    def watch() -> None:
+        told: set[str] = set()
+        while not ended.wait(POLL_SECONDS):
+            if not instance.has_run(run_id):
+                continue
+            for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_START):
+                step = entry.step_key or ""
+                if step not in told:
+                    told.add(step)
+                    on_step(step.replace("__", "/"))
+
+    watcher = threading.Thread(target=watch, name=f"steps of {run_id}", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
 def run_job(
     definitions: dg.Definitions,
     instance: dg.DagsterInstance,
@@ -63,26 +95,19 @@ def run_job(
     run_config: dict[str, Any] | None = None,
     on_step: Callable[[str], None] | None = None,
 ) -> Ran:
-    """Run a job in this process. `on_step` is called with the name of each stage as it starts."""
+    """Run a job in this process and thread. `on_step` is called with the name of each stage as it starts.
+
+    The run's log is kept by Dagster; nothing of it is printed. Ctrl-C ends the run, and raises KeyboardInterrupt as usual.
+    """
     job = definitions.resolve_job_def(job_name)
     run_id = str(uuid.uuid4())
     started = time.monotonic()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix=job_name) as pool:
-        running = pool.submit(
-            job.execute_in_process, run_config=run_config or {}, instance=instance, raise_on_error=False, run_id=run_id
+    with _steps_told(instance, run_id, on_step):
+        result = job.execute_in_process(
+            run_config={**QUIET, **(run_config or {})}, instance=instance, raise_on_error=False, run_id=run_id
         )
-        told: set[str] = set()
-        while True:
-            finished, _ = wait([running], timeout=POLL_SECONDS)
-            if on_step is not None and instance.has_run(run_id):
-                for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_START):
-                    step = entry.step_key or ""
-                    if step not in told:
-                        told.add(step)
-                        on_step(step.replace("__", "/"))
-            if finished:
-                break
-    result = running.result()
+    if any(_interrupted(event) for event in result.get_step_failure_events()):
+        raise KeyboardInterrupt
     metadata: dict[str, dict[str, Any]] = {}
     for event in result.get_asset_materialization_events():
         materialization = event.step_materialization_data.materialization
@@ -96,6 +121,11 @@ def run_job(
         if not check.passed
     ]
     return Ran(run_id, result.success, metadata, failures, checks, time.monotonic() - started)
+
+
+def _interrupted(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == DagsterExecutionInterruptedError.__name__
 
 
 def _sentence(event: dg.DagsterEvent) -> str:

@@ -1,0 +1,90 @@
+"""What `make demo` prints at the end: what was pulled, found, changed and spent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from app.sync import Ran
+from assets.planner import fields_by_object
+from connectors.resources import open_ledger
+from ringtrue.ledger import decisions
+from ringtrue.records import STATUSES
+from ringtrue.sentences import labels
+from ringtrue.settings import Settings
+
+LINES = (
+    "contacts pulled",
+    "of them new",
+    "numbers found",
+    "records changed",
+    "fields changed",
+    "flagged do-not-call",
+    "refused by the CRM",
+    "API calls",
+)
+
+
+def count(ran: Ran, stage: str, name: str) -> int:
+    """A count that a stage of a run left in its metadata; 0 where it did not run."""
+    value = ran.metadata.get(stage, {}).get(name, 0)
+    return value if isinstance(value, int) else 0
+
+
+def totals_of(name: str, runs: Sequence[Ran], flags: frozenset[str]) -> Counter[str]:
+    """What a connection's runs did, added up. `flags` names its do-not-call fields."""
+    totals = Counter[str]()
+    for ran in runs:
+        pull, preview, sent = f"{name}/contacts", f"{name}/changes", f"{name}/writeback"
+        fields: Mapping[str, Any] = ran.metadata.get(preview, {}).get("fields") or {}
+        totals["contacts pulled"] += count(ran, pull, "records read") + count(ran, pull, "rows read")
+        totals["of them new"] += count(ran, pull, "new")
+        totals["numbers found"] += count(ran, "phones", "numbers")
+        totals["records changed"] += count(ran, sent, "applied")
+        totals["fields changed"] += count(ran, preview, "fields in the plan")
+        totals["flagged do-not-call"] += sum(fields.get(flag, 0) for flag in flags)
+        totals["refused by the CRM"] += count(ran, sent, "failed")
+        totals["API calls"] += sum(count(ran, stage, "api calls") for stage in ran.metadata)
+        totals["changes"] += count(ran, preview, "changes")
+    return totals
+
+
+def print_summary(out: Console, settings: Settings, runs: Mapping[str, Sequence[Ran]], seconds: float) -> None:
+    """Print the tables. The line `changes: N` counts the changes that the runs planned."""
+    ledger = open_ledger(settings)
+    try:
+        totals = {}
+        for name, connection in settings.connections.items():
+            own = {} if connection.kind == "files" else fields_by_object(ledger, name, connection)
+            flags = frozenset(fields.do_not_call for fields in own.values())
+            totals[name] = totals_of(name, runs.get(name, ()), flags)
+        with ledger.read() as book:
+            statuses = decisions.status_counts(book)
+    finally:
+        ledger.close()
+    shown = [
+        name
+        for name, counted in totals.items()
+        if counted["contacts pulled"] or settings.connections[name].kind != "files"
+    ]
+    table = Table("", *shown, box=None, header_style="bold", pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for line in LINES:
+        table.add_row(line, *(f"{totals[name][line]:,}" for name in shown))
+    table.add_row("seconds", *(f"{sum(ran.seconds for ran in runs.get(name, ())):,.1f}" for name in shown))
+    out.print(table)
+    out.print()
+    english, chinese = labels("en"), labels("zh")
+    numbers = Table("status", "", "numbers", box=None, header_style="bold", pad_edge=False)
+    numbers.columns[2].justify = "right"
+    for status in STATUSES:
+        numbers.add_row(english[status], chinese[status], f"{statuses.get(status, 0):,}")
+    out.print(numbers)
+    out.print()
+    out.print(f"changes: {sum(counted['changes'] for counted in totals.values())}")
+    out.print(f"seconds: {seconds:.1f}")
