@@ -12,6 +12,7 @@ from assets.lead_source_quality import build_lead_source_quality
 from assets.lead_sources import build_sources
 from assets.lineage import Graph, with_lineage
 from assets.openlineage import build_openlineage, stages_of
+from assets.lookups import build_lookups
 from assets.opt_outs import build_opt_outs
 from assets.phones import build_phones
 from assets.preview import build_changes
@@ -43,7 +44,8 @@ def build(settings: Settings) -> dg.Definitions:
     call_evidence = build_call_evidence([phones.key, *(history.key for history in histories)])
     registries = build_registries(settings)
     permission = build_opt_outs([*pulled, call_evidence.key])
-    status = build_status([phones.key, call_evidence.key, dg.AssetKey("suppressions")])
+    lookups = build_lookups(settings, [phones.key, call_evidence.key, dg.AssetKey("suppressions")])
+    status = build_status([phones.key, call_evidence.key, lookups.key, dg.AssetKey("suppressions")])
     quality = build_lead_source_quality()
     queue = build_review_queue([phones.key, call_evidence.key, dg.AssetKey("opt_outs")])
     report = build_report()
@@ -61,6 +63,7 @@ def build(settings: Settings) -> dg.Definitions:
         call_evidence,
         registries,
         *permission,
+        lookups,
         status,
         quality,
         report,

@@ -17,7 +17,7 @@ from ringtrue.source_settings import SourceQualitySettings, SourceRule, SourceSl
 
 SETTINGS_VARIABLE = "RINGTRUE_SETTINGS"
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
-RESERVED_CONNECTIONS = frozenset({"lead_source", "phones", "status", "suppressions", "opt_outs", "report", "registries", "other"})
+RESERVED_CONNECTIONS = frozenset({"lead_source", "phones", "status", "suppressions", "opt_outs", "report", "registries", "lookups", "other"})
 
 
 class _Part(BaseModel):

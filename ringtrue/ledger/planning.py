@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from ringtrue.changes import ContactState, NumberState
 from ringtrue.ledger import dirty
 from ringtrue.ledger.database import batch_of, fetch
+from ringtrue.ledger.emails import GOOD
 from ringtrue.ledger.suppressions import LIVE, live_persons, number_key
 
 PERSON_REASON = {
@@ -22,13 +23,17 @@ PERSON_REASON = {
 def contact_states(
     connection: Connection, key: bytes, marks: Sequence[tuple[int, int]], *, email_good_only: bool, language: str = "en"
 ) -> list[ContactState]:
-    """The living contacts behind marks of a changes stage, with all that `plan_record` looks at."""
+    """The living contacts behind marks of a changes stage, with all that `plan_record` looks at.
+
+    `email_good_only`: an e-mail address counts as usable only when a service found it good.
+    """
     contact_ids = [contact_id for contact_id, _ in marks]
+    good = f"AND {GOOD}" if email_good_only else ""
     with batch_of(connection, contact_ids) as batch:
         people = fetch(
             connection,
             "SELECT c.contact_id, c.object, c.record_id, c.ours, c.phones, c.do_not_call_ours, "
-            "c.email IS NOT NULL AND NOT c.email_opt_out, c.linkedin IS NOT NULL, c.why_id "
+            f"c.email IS NOT NULL AND NOT c.email_opt_out {good}, c.linkedin IS NOT NULL, c.why_id "
             f"FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key WHERE c.deleted_at IS NULL ORDER BY c.contact_id",
         )
         lines = fetch(
@@ -89,7 +94,7 @@ def contact_states(
             bool(person[5]),
             person[0] in persons,
             PERSON_REASON[language] if person[0] in persons else None,
-            bool(person[6]) and not email_good_only,
+            bool(person[6]),
             bool(person[7]),
             False,
             person[8],

@@ -53,9 +53,19 @@ class Project:
             "RINGTRUE_LEDGER_KEY": "0123456789abcdef0123456789abcdef",
         }
 
-    def write_settings(self, **connections: dict[str, Any]) -> Settings:
-        """The project's own ringtrue.toml, pointed here; keyword arguments change single connections."""
+    def write_settings(
+        self, *, lookups: dict[str, dict[str, Any]] | None = None, **connections: dict[str, Any]
+    ) -> Settings:
+        """The project's own ringtrue.toml, pointed here; keyword arguments change single connections.
+
+        `lookups` names the lookup services that are on, as stand-ins, with what is different in their settings; None: all are off.
+        """
         values: dict[str, Any] = tomllib.loads((ROOT / "ringtrue.toml").read_text(encoding="utf-8"))
+        delivered = values["lookups"]
+        values["lookups"] = {
+            name: {**delivered.get(name, {}), "sandbox_url": f"{self.sandbox['lookups'].url}/{name}", **changed}
+            for name, changed in (lookups or {}).items()
+        }
         values["ledger"] = {"url": f"sqlite:///{self.home}/ledger.db"}
         for name, connection in values["connections"].items():
             if connection["kind"] in self.sandbox.ports:

@@ -1,0 +1,40 @@
+"""Is a question still open after an answer? The decision made from the ledger says so, as `status` will make it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from connectors.lookups.protocol import Answer, Question
+from ringtrue.ledger import Ledger, decisions
+from ringtrue.policy import Policy
+from ringtrue.status import decide
+
+
+class Judge:
+    """Keeps the line fact of every number that is asked, decided anew in memory with each batch of answers; writes nothing."""
+
+    def __init__(self, ledger: Ledger, policy: Policy, alarms: pd.DataFrame, now: int, line: Mapping[str, str]) -> None:
+        self._ledger, self._policy, self._alarms, self._now = ledger, policy, alarms, now
+        self._line = dict(line)
+        self.settled: set[tuple[str, str]] = set()
+        """Questions that need no further service: (subject, kind)."""
+
+    def heard(self, numbers: Sequence[str]) -> None:
+        """Decide these numbers again: the ledger has new answers about them."""
+        with self._ledger.read() as connection:
+            evidence = decisions.evidence(connection, self._ledger.key, list(dict.fromkeys(numbers)), self._now)
+        moment = max(pd.Timestamp(self._now, unit="ms", tz="UTC"), evidence["observed_at"].max())
+        decided = decide(evidence, self._policy, moment, alarms=self._alarms)
+        general = decided[decided["contact"].isna()]
+        self._line.update(zip(general["number"], general["line"].astype(str), strict=True))
+
+    def still_open(self, question: Question, answers: Sequence[Answer]) -> bool:
+        """See `connectors.lookups.desk.StillOpen`. A line's state is open until the decision knows it, anything else until it is answered."""
+        if not any(answer.result == "answered" for answer in answers):
+            return True
+        if question.kind == "line_status" and self._line.get(question.subject, "unknown") == "unknown":
+            return True
+        self.settled.add((question.subject, question.kind))
+        return False
