@@ -4,11 +4,12 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from assets.stage import now_ms
+from connectors.lookups.active import emails_are_checked
 from ringtrue.changes import PlanRules, RecordPlan, plan_record
 from ringtrue.errors import SettingsError
 from ringtrue.fields import OwnFields, own_fields
 from ringtrue.guard import tally
-from ringtrue.ledger import Ledger, contacts, dirty, journal, planning
+from ringtrue.ledger import Ledger, contacts, dirty, emails, journal, planning
 from ringtrue.ledger.journal import Plan, Planned
 from ringtrue.settings import Connection, Settings
 
@@ -59,8 +60,9 @@ def plan_changes(ledger: Ledger, settings: Settings, name: str, run: str, *, ful
     tallied = Counter[str]()
     by_field = Counter[str]()
     first: list[dict[str, Any]] = []
-    if full:
-        with ledger.write() as book:
+    good_only = emails_are_checked(settings)
+    with ledger.write() as book:
+        if emails.rule_changed(book, name, good_only) or full:
             planning.mark_all(book, name)
     after = -1
     while True:
@@ -68,7 +70,7 @@ def plan_changes(ledger: Ledger, settings: Settings, name: str, run: str, *, ful
             marks = dirty.next_contacts(book, stage, PLAN_BATCH, after)
             states = (
                 planning.contact_states(
-                    book, ledger.key, marks, email_good_only=False, language=settings.policy.language
+                    book, ledger.key, marks, email_good_only=good_only, language=settings.policy.language
                 )
                 if marks
                 else []

@@ -70,7 +70,6 @@ class PlanRules:
     refresh_days: int = 30
     registry_flags: Literal["any", "all"] = "all"
     why_url: str | None = None
-    email_known_good_only: bool = False
 
 
 class RecordPlan(NamedTuple):
