@@ -11,8 +11,8 @@ from assets.jobs import build_jobs
 from assets.lead_source_quality import build_lead_source_quality
 from assets.lead_sources import build_sources
 from assets.lineage import Graph, with_lineage
-from assets.openlineage import build_openlineage, stages_of
 from assets.lookups import build_lookups
+from assets.openlineage import build_openlineage, stages_of
 from assets.opt_outs import build_opt_outs
 from assets.phones import build_phones
 from assets.preview import build_changes
