@@ -1,4 +1,4 @@
-// Times libphonenumber-js with its full metadata: `node peer.mjs FILE` prints rows per second and a count of valid numbers.
+// Times libphonenumber-js with its full metadata: `node peer.mjs FILE` prints rows per second of processor time and a count of valid numbers.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 const { parsePhoneNumberWithError, validatePhoneNumberLength } = createRequire(process.argv[3] + "/")("libphonenumber-js/max");
@@ -7,7 +7,7 @@ const fields = readFileSync(process.argv[2], "utf8").split("\0");
 const rows = [];
 for (let i = 0; i + 1 < fields.length; i += 2) rows.push([fields[i], fields[i + 1] || undefined]);
 let valid = 0;
-const started = process.hrtime.bigint();
+const started = process.cpuUsage();
 for (const [text, region] of rows) {
   try {
     const number = parsePhoneNumberWithError(text, region);
@@ -20,5 +20,6 @@ for (const [text, region] of rows) {
     // not a number
   }
 }
-const seconds = Number(process.hrtime.bigint() - started) / 1e9;
+const used = process.cpuUsage(started);
+const seconds = (used.user + used.system) / 1e6;
 console.log(Math.round(rows.length / seconds), valid);

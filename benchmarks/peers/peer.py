@@ -1,4 +1,4 @@
-"""Times a package with phonenumbers' interface: `peer.py MODULE FILE` prints rows per second and a count of valid numbers."""
+"""Times a package with phonenumbers' interface: `peer.py MODULE FILE` prints rows per second of processor time and a count of valid numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def main() -> None:
     fields = Path(sys.argv[2]).read_text(encoding="utf-8").split("\0")
     rows = list(zip(fields[0::2], [region or None for region in fields[1::2]], strict=False))
     valid = 0
-    started = time.perf_counter()
+    started = time.process_time()
     for text, region in rows:
         try:
             number = lib.parse(text, region)
@@ -27,7 +27,7 @@ def main() -> None:
         valid += lib.is_valid_number(number)
         lib.number_type(number)
         lib.region_code_for_number(number)
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     sys.stdout.write(f"{len(rows) / seconds:.0f} {valid}\n")
 
 
