@@ -11,6 +11,7 @@ from app import commands
 from app.check import check
 from app.console import guarded
 from app.demo import demo
+from app.lookups import lookups
 from app.replay import replay
 from app.review import reviews
 from app.sources import refund, report, sources, trace
@@ -33,6 +34,7 @@ cli.command("trace")(trace)
 cli.command("report")(report)
 cli.command("refund")(refund)
 cli.command("demo")(demo)
+cli.add_typer(lookups, name="lookups")
 cli.add_typer(sources, name="sources")
 cli.add_typer(reviews, name="review")
 

@@ -55,7 +55,7 @@ def demo(
             progress = stack.enter_context(_progress())
             with _phase(progress, "the sandbox, as it was left" if known else "the sandbox, filled with contacts"):
                 ports = stack.enter_context(running_sandbox(home, lock, contacts=contacts, data=data, country=country))
-            settings = settle_in(home, ports)
+            settings = settle_in(home, ports, real_people=data is not None)
             with _phase(progress, "RingTrue's fields in the CRMs"):
                 prepare_crms(settings)
             with dg.DagsterInstance.get() as instance:

@@ -9,10 +9,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from app.lookups import spend_table
 from app.sync import Ran
 from assets.planner import fields_by_object
 from connectors.resources import open_ledger
-from ringtrue.ledger import decisions
+from ringtrue.ledger import decisions, spend
 from ringtrue.records import STATUSES
 from ringtrue.sentences import labels
 from ringtrue.settings import Settings
@@ -64,6 +65,7 @@ def print_summary(out: Console, settings: Settings, runs: Mapping[str, Sequence[
             totals[name] = totals_of(name, runs.get(name, ()), flags)
         with ledger.read() as book:
             statuses = decisions.status_counts(book)
+            spent = spend.totals(book, [ran.run_id for rans in runs.values() for ran in rans])
     finally:
         ledger.close()
     shown = [
@@ -86,5 +88,8 @@ def print_summary(out: Console, settings: Settings, runs: Mapping[str, Sequence[
         numbers.add_row(english[status], chinese[status], f"{statuses.get(status, 0):,}")
     out.print(numbers)
     out.print()
+    if spent:
+        out.print(spend_table(spent))
+        out.print()
     out.print(f"changes: {sum(counted['changes'] for counted in totals.values())}")
     out.print(f"seconds: {seconds:.1f}")

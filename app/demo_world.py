@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import importlib
 import json
 import os
 import shutil
@@ -23,6 +22,7 @@ import httpx
 import tomli_w
 
 from app.wanted import wanted_fields
+from connectors.lookups.active import secrets_of
 from connectors.resources import connect, variables
 from ringtrue.errors import HostUnreachable, SettingsError
 from ringtrue.settings import SETTINGS_VARIABLE, Settings, load_settings, settings_path
@@ -132,10 +132,11 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def settle_in(home: Path, ports: Mapping[str, int]) -> Settings:
+def settle_in(home: Path, ports: Mapping[str, int], *, real_people: bool = False) -> Settings:
     """Write the demo's settings: the project's own, pointed at this sandbox, with a ledger and a Dagster home in the demo's folder.
 
     Credentials of real services are taken out of this process's environment: a demo touches nothing but the sandbox.
+    `real_people`: the CRMs hold somebody's own list, about which the stand-ins of the lookups could only make answers up: they are off.
     """
     if not DAGSTER_YAML.is_file():
         raise SettingsError(f"There is no {DAGSTER_YAML} here. Run the demo in the project's own folder.")
@@ -149,6 +150,8 @@ def settle_in(home: Path, ports: Mapping[str, int]) -> Settings:
             connection["sandbox_url"] = f"http://127.0.0.1:{ports[connection['kind']]}"
         if connection["kind"] == "files":
             connection["folder"] = str(home.resolve() / name)
+    if real_people:
+        values.pop("lookups", None)
     values.setdefault("report", {})["folder"] = str(home.resolve() / "reports")
     path = home / "ringtrue.toml"
     path.write_text(tomli_w.dumps(values), encoding="utf-8")
@@ -183,7 +186,7 @@ def _forget_credentials(settings: Settings) -> None:
         for variable in variables(name, connection)
     }
     for name, service in settings.lookups.services.items():
-        names |= {*importlib.import_module(f"connectors.lookups.{name}").SECRETS.values(), *service.secrets.values()}
+        names |= set(secrets_of(name, service))
     for variable in names:
         os.environ.pop(variable, None)
 
