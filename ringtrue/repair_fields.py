@@ -44,6 +44,7 @@ class _Template(NamedTuple):
     """A plan ready to be filled: code points below 256 stand for themselves, 256 + i for digit i of the field."""
 
     texts: tuple[NDArray[np.int16], ...]
+    sizes: tuple[int, ...]
     reason: int
     sure: bool
     like_date: bool
@@ -107,13 +108,14 @@ def _filler(texts: pa.Array, templates: list[_Template], which: Ints, field: Int
         np.concatenate(([0], np.cumsum(is_digit)))[offsets[:-1]] if len(content) else np.zeros(len(texts), np.int64)
     )
 
+    sizes = np.array([template.sizes for template in templates], np.int64).reshape(-1, 4)
+
     def fill(at: int) -> pa.Array:
-        parts = [template.texts[at] for template in templates]
-        sizes = np.array([len(part) for part in parts], np.int64)
-        lengths = sizes[which] if len(which) else np.empty(0, np.int64)
+        lengths = sizes[which, at]
         if not lengths.any():
             return strings(np.empty(0, np.uint8), np.zeros(len(which) + 1, np.int64))
-        codes = np.concatenate([part for part in parts if len(part)])[runs(starts_of(sizes)[:-1][which], lengths)]
+        parts = np.concatenate([template.texts[at] for template in templates if template.sizes[at]])
+        codes = parts[runs(starts_of(sizes[:, at])[:-1][which], lengths)]
         copied = codes >= 256
         codes[copied] = digits[np.repeat(first_digit[field], lengths)[copied] + codes[copied] - 256]
         return strings(codes.astype(np.uint8), starts_of(lengths))
@@ -145,6 +147,7 @@ def _template(piece: Piece) -> _Template:
     codes = [[code - FIRST + 256 if code >= FIRST else code for code in map(ord, text)] for text in texts]
     return _Template(
         tuple(np.array(code, np.int16) for code in codes),
+        tuple(map(len, codes)),
         _CODE[piece.reason],
         piece.reason != "shortened_second_number",
         piece.like_date,
