@@ -1,5 +1,6 @@
 """`registries`: do-not-call registry files, loaded when new and refused whole when wrong."""
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ import dagster as dg
 from dagster import MetadataValue
 
 from assets.stage import columns, now_ms, plain_errors, root_run
-from connectors.registries import RegistryFile, read_registry
+from connectors.registries import RegistryFile, file_date, read_registry
 from connectors.registries.bytes_in import fingerprint
 from connectors.resources import LedgerResource
 from ringtrue.errors import FileUnreadable
@@ -46,9 +47,9 @@ def _load(ledger: Ledger, name: str, settings: RegistrySettings, run_id: str, no
     files = {path: fingerprint(path) for path in settings.paths()}
     while True:
         progress = 0
-        for path in sorted(files, key=lambda path: (path.stat().st_mtime, path.name)):
+        for path in sorted(files, key=_turn):
             with ledger.read() as book:
-                known = registries.known_files(book, name).get(files[path])
+                known = registries.known_files(book, name).get((files[path], path.name))
                 context = registries.context_of(book, name, settings.model_dump_json())
             if known is not None and known[0] != "refused":
                 refused.pop(path.name, None)
@@ -77,6 +78,14 @@ def _load(ledger: Ledger, name: str, settings: RegistrySettings, run_id: str, no
         min(dates) if dates and not missing else None,
         missing,
     )
+
+
+def _turn(path: Path) -> tuple[float, str]:
+    """Files are taken oldest first. One with a wrong date comes last and is refused there."""
+    try:
+        return file_date(path).timestamp(), path.name
+    except FileUnreadable:
+        return math.inf, path.name
 
 
 def _take(
@@ -121,9 +130,13 @@ def _check(found: RegistryFile, settings: RegistrySettings, held: dict[str, regi
                 "Download the full list."
             )
     if ours and found.list_date < max(row.list_date for row in ours):
-        raise FileUnreadable(f"{name} is older than the list in force. Take it out of the folder, or download a newer one.")
+        raise FileUnreadable(
+            f"{name} is older than the list in force. Take it out of the folder, or download a newer one."
+        )
     before = sum(row.numbers for row in ours)
-    now_holds = found.entries.lines if "" in found.parts else sum(found.parts[part] for part in found.parts if part in held)
+    now_holds = (
+        found.entries.lines if "" in found.parts else sum(found.parts[part] for part in found.parts if part in held)
+    )
     if found.form == "full" and before >= SMALL_LIST and now_holds < settings.least_share * before:
         raise FileUnreadable(
             f"{name} holds {now_holds:,} numbers where the list in force holds {before:,}: it is cut short, or another list. "
@@ -143,16 +156,22 @@ def freshness(name: str, settings: RegistrySettings, state: State, now: int) -> 
     if state.oldest is None:
         what = f"area code {state.missing[0]} has no list" if state.missing else "no list is loaded"
         told = f"{what}; its numbers are not callable." if limit else f"{what}."
-        return dg.AssetCheckResult(check_name=check, passed=False, severity=dg.AssetCheckSeverity.ERROR, description=told)
+        return dg.AssetCheckResult(
+            check_name=check, passed=False, severity=dg.AssetCheckSeverity.ERROR, description=told
+        )
     age = (now - state.oldest) // DAY_MS
     if limit is None:
         return dg.AssetCheckResult(check_name=check, passed=True, description=f"{age} days old.")
     if age > limit:
         told = f"{age} days old; at most {limit} are allowed. Numbers of {settings.country} are not callable until a new list is loaded."
-        return dg.AssetCheckResult(check_name=check, passed=False, severity=dg.AssetCheckSeverity.ERROR, description=told)
+        return dg.AssetCheckResult(
+            check_name=check, passed=False, severity=dg.AssetCheckSeverity.ERROR, description=told
+        )
     if age > limit - settings.warn_days:
         told = f"{age} days old; from {limit + 1} days on, numbers of {settings.country} are not callable. Download a new list."
-        return dg.AssetCheckResult(check_name=check, passed=False, severity=dg.AssetCheckSeverity.WARN, description=told)
+        return dg.AssetCheckResult(
+            check_name=check, passed=False, severity=dg.AssetCheckSeverity.WARN, description=told
+        )
     return dg.AssetCheckResult(check_name=check, passed=True, description=f"{age} of {limit} days old.")
 
 

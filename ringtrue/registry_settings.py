@@ -9,7 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 RegistryKind = Literal["us_national", "us_state", "litigator", "uk_tps", "uk_ctps", "canada", "france", "registry"]
 
-LEGAL_AGE_DAYS: dict[str, int] = {"us_national": 31, "us_state": 31, "uk_tps": 28, "uk_ctps": 28, "canada": 31, "france": 30}
+LEGAL_AGE_DAYS: dict[str, int] = {
+    "us_national": 31,
+    "us_state": 31,
+    "uk_tps": 28,
+    "uk_ctps": 28,
+    "canada": 31,
+    "france": 30,
+}
 """How old a registry's data may be when somebody is called (16 CFR 310.4(b)(3)(iv); PECR reg. 21 and the ICO's guidance; the Canadian
 Unsolicited Telecommunications Rules; Code de la consommation R223-6). Others gate no region unless `max_age_days` says so."""
 _REGIONS: dict[str, str] = {

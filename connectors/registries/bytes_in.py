@@ -40,7 +40,9 @@ def unpacked(path: Path) -> Iterator[IO[bytes]]:
             with zipfile.ZipFile(path) as archive:
                 names = [item for item in archive.infolist() if not item.is_dir()]
                 if len(names) != 1:
-                    raise FileUnreadable(f"{path.name} holds {len(names)} files; a registry comes as one. Unpack it into the folder.")
+                    raise FileUnreadable(
+                        f"{path.name} holds {len(names)} files; a registry comes as one. Unpack it into the folder."
+                    )
                 with archive.open(names[0]) as stream:
                     yield stream
         else:

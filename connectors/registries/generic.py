@@ -31,7 +31,9 @@ def column_of(path: Path, column: str) -> Iterator[str]:
     table = TableFile(path)
     names = {text.strip().casefold(): place for place, text in enumerate(table.columns)}
     if column.strip().casefold() not in names:
-        raise FileUnreadable(f"{path.name} has no column {column!r}; it has {', '.join(table.columns)}. Correct `column`.")
+        raise FileUnreadable(
+            f"{path.name} has no column {column!r}; it has {', '.join(table.columns)}. Correct `column`."
+        )
     place = names[column.strip().casefold()]
     for row in table.rows():
         yield "" if isinstance(row, RejectedRow) else row.cells[place]

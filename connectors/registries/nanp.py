@@ -33,7 +33,11 @@ _XML_PORTION = 200_000
 def read_nanp(stream: IO[bytes], name: str, areas: Collection[int]) -> Entries:
     """Read a list; numbers outside `areas` (the country's area codes) count as bad. Raises FileUnreadable."""
     first = stream.peek(512)[:512] if hasattr(stream, "peek") else b""
-    return _read_xml(stream, name, areas) if first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else _read_flat(stream, name, areas)
+    return (
+        _read_xml(stream, name, areas)
+        if first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+        else _read_flat(stream, name, areas)
+    )
 
 
 def _read_flat(stream: IO[bytes], name: str, areas: Collection[int]) -> Entries:

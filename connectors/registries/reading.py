@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from connectors.registries.entries import Entries
 from ringtrue.errors import FileUnreadable
 from ringtrue.registry_settings import RegistrySettings
 
-_DATE = re.compile(r"(20\d{2})[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
+_DATE = re.compile(r"(?<!\d)(20\d{2})[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
 _BY_AREA = frozenset({"us_national", "us_state", "canada"})
 _TABLES = frozenset({".xlsx", ".xlsm"})
 
@@ -46,7 +46,9 @@ def read_registry(path: Path, settings: RegistrySettings, now: datetime) -> Iter
                 "Check that it is the right file, or download it again."
             )
         parts = {f"{code:03}": count for code, count in sorted(entries.area_codes.items())} or {"": entries.lines}
-        foreign = sorted(set(parts) - set(settings.area_codes)) if settings.area_codes and settings.kind in _BY_AREA else []
+        foreign = (
+            sorted(set(parts) - set(settings.area_codes)) if settings.area_codes and settings.kind in _BY_AREA else []
+        )
         if foreign:
             raise FileUnreadable(
                 f"{path.name} holds area code {foreign[0]}{' and others' if len(foreign) > 1 else ''}, which the subscription does not cover. "
@@ -86,18 +88,22 @@ def _entries(path: Path, settings: RegistrySettings) -> Entries:
                 return generic.read(stream, path.name, settings.country)
 
 
-def _list_date(path: Path, entries: Entries, now: datetime) -> int:
+def file_date(path: Path) -> datetime:
+    """The date in a file's name, else when it was written. Raises FileUnreadable for a date that does not exist."""
     named = _DATE.search(path.name)
-    if entries.newest is not None:
-        moment = datetime.fromtimestamp(entries.newest / 1000, UTC)
-    elif named:
-        try:
-            day = date(*map(int, named.groups()))
-        except ValueError:
-            raise FileUnreadable(f"{path.name} bears a date that does not exist. Rename it.") from None
-        moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    else:
-        moment = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    if named is None:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    try:
+        year, month, day = map(int, named.groups())
+        return datetime(year, month, day, tzinfo=UTC)
+    except ValueError:
+        raise FileUnreadable(f"{path.name} bears a date that does not exist. Rename it.") from None
+
+
+def _list_date(path: Path, entries: Entries, now: datetime) -> int:
+    moment = datetime.fromtimestamp(entries.newest / 1000, UTC) if entries.newest is not None else file_date(path)
     if moment > now + timedelta(days=1):
-        raise FileUnreadable(f"{path.name} is dated {moment:%Y-%m-%d}, in the future. Correct its date, or download it again.")
+        raise FileUnreadable(
+            f"{path.name} is dated {moment:%Y-%m-%d}, in the future. Correct its date, or download it again."
+        )
     return int(moment.timestamp() * 1000)

@@ -68,7 +68,9 @@ class SortedKeys:
                 else [len(run) for run in self._runs]
             )
             parts = [
-                np.asarray(run[place:end]) for run, place, end in zip(self._runs, places, ends, strict=True) if end > place
+                np.asarray(run[place:end])
+                for run, place, end in zip(self._runs, places, ends, strict=True)
+                if end > place
             ]
             if parts:
                 yield self._keep(np.sort(np.concatenate(parts)) if len(parts) > 1 else parts[0])

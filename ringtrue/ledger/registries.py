@@ -71,14 +71,17 @@ def parts_in_force(connection: Connection, name: str | None = None) -> dict[tupl
     return {(row[0], row[1]): Part(row[2], row[3], row[4]) for row in rows}
 
 
-def known_files(connection: Connection, name: str) -> dict[str, tuple[State, str, str | None]]:
-    """Files looked at before, by SHA-256: state, context, reason of refusal. The newest look counts."""
+def known_files(connection: Connection, name: str) -> dict[tuple[str, str], tuple[State, str, str | None]]:
+    """Files looked at before, by SHA-256 and name: state, context, reason of refusal. The newest look counts.
+
+    An unchanged list that is downloaded again has a new date in its name, and is as current as that.
+    """
     rows = fetch(
         connection,
-        "SELECT sha256, state, context, reason FROM registries WHERE name = :name ORDER BY registry_id",
+        "SELECT sha256, file, state, context, reason FROM registries WHERE name = :name ORDER BY registry_id",
         {"name": name},
     )
-    return {row[0]: (row[1], row[2], row[3]) for row in rows}
+    return {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
 
 
 def context_of(connection: Connection, name: str, settings: str) -> str:
@@ -131,7 +134,12 @@ def load_full(
 
 
 def load_change(
-    connection: Connection, key: bytes, version: Version, portions: Iterator[tuple[Numbers, Numbers]], run: str, now: int
+    connection: Connection,
+    key: bytes,
+    version: Version,
+    portions: Iterator[tuple[Numbers, Numbers]],
+    run: str,
+    now: int,
 ) -> Loaded:
     """Apply a change list to what is in force for its parts, in the transaction of `connection`."""
     held = parts_in_force(connection, version.name)
@@ -186,7 +194,9 @@ def _chain(connection: Connection, key: bytes, version: Version, registry_id: in
 
 def withdraw(connection: Connection, registry_id: int) -> str | None:
     """Take a file that was loaded in error out of force: its parts hold nothing until another file is loaded. Returns the registry's name."""
-    rows = fetch(connection, "SELECT name FROM registries WHERE registry_id = :id AND state = 'in_force'", {"id": registry_id})
+    rows = fetch(
+        connection, "SELECT name FROM registries WHERE registry_id = :id AND state = 'in_force'", {"id": registry_id}
+    )
     if not rows:
         return None
     name = str(rows[0][0])
@@ -235,7 +245,12 @@ def check(connection: Connection, numbers: Sequence[str]) -> list[Listing]:
 
 
 def _registries(connection: Connection) -> dict[str, tuple[str, dict[str, Part]]]:
-    kinds = dict(fetch(connection, "SELECT DISTINCT p.name, r.kind FROM registry_parts AS p JOIN registries AS r ON r.registry_id = p.registry_id"))
+    kinds = dict(
+        fetch(
+            connection,
+            "SELECT DISTINCT p.name, r.kind FROM registry_parts AS p JOIN registries AS r ON r.registry_id = p.registry_id",
+        )
+    )
     held: dict[str, tuple[str, dict[str, Part]]] = {}
     for (name, part), row in parts_in_force(connection).items():
         held.setdefault(name, (kinds[name], {}))[1][part] = row
@@ -278,7 +293,9 @@ def scrub(connection: Connection, run: str, now: int) -> Scrubbed:
             )
         dirty.mark_numbers(connection, "status", [row.number for row in new] + [number for number, _ in gone])
         dirty.clear(connection, "number", SCRUB, marks)
-        for place, amount in enumerate((len(numbers), len({row.number for row in after.values()}), len(new), len(gone))):
+        for place, amount in enumerate(
+            (len(numbers), len({row.number for row in after.values()}), len(new), len(gone))
+        ):
             totals[place] += amount
     insert_rows(
         connection,
@@ -286,7 +303,7 @@ def scrub(connection: Connection, run: str, now: int) -> Scrubbed:
         ["run", "at", "whole", "numbers", "listed", "newly_listed", "delisted", "registries"],
         [(run, now, whole, *totals, versions)],
     )
-    return Scrubbed(*totals, whole=whole)
+    return Scrubbed(totals[0], totals[1], totals[2], totals[3], whole)
 
 
 def _pages(connection: Connection, whole: bool) -> Iterator[tuple[list[str], list[tuple[str, int]]]]:

@@ -6,6 +6,7 @@ smaller compressed bitmaps with Roaring", 2016). An area code of ten million num
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -48,9 +49,8 @@ def unpack(members: bytes) -> Numbers:
 def _blocks(numbers: Numbers) -> Iterator[tuple[int, Numbers]]:
     """Sorted numbers by block: (block, sorted offsets)."""
     block = numbers // BLOCK
-    starts = np.flatnonzero(np.append(True, block[1:] != block[:-1])) if len(block) else np.zeros(0, np.int64)
-    ends = np.append(starts[1:], len(block))
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+    edges = np.flatnonzero(np.diff(block, prepend=-1, append=-1)).tolist()
+    for start, end in itertools.pairwise(edges):
         first = int(block[start])
         yield first, numbers[start:end] - first * BLOCK
 
