@@ -22,6 +22,8 @@ from ringtrue.errors import ConnectionLost
 from ringtrue.fields import OwnFields
 from ringtrue.ledger import Ledger, journal
 from ringtrue.ledger.journal import Change, Planned, State
+from ringtrue.ledger.list_members import remember
+from ringtrue.list_objects import is_list
 from ringtrue.records import RecordWrite, RowResult
 from ringtrue.values import same
 
@@ -130,10 +132,10 @@ class Delivery:
                 waiting = journal.count_planned(book, self.name, plan_id)
             for (object_name, guarded), count in sorted(waiting.items(), key=lambda item: (not item[0][1], item[0][0])):
                 small = left is not None or only is not None
-                if not guarded and self.crm.has_bulk and count >= self.bulk_from and not small:
+                if not guarded and self.crm.has_bulk and count >= self.bulk_from and not small and not is_list(object_name):
                     retry += self._deliver_by_jobs(plan_id, object_name, last)
                 else:
-                    one_by_one = guarded and self.crm.conditional_writes and count <= FEW_GUARDED and turn == 0
+                    one_by_one = guarded and self.crm.conditional_writes and count <= FEW_GUARDED and turn == 0 and not is_list(object_name)
                     sent, again = self._deliver_by_batches(
                         plan_id, object_name, guarded, last, limit=left, only=only, one_by_one=one_by_one
                     )
@@ -313,5 +315,8 @@ class Delivery:
     def _remember(
         self, book: Connection, object_name: str, written: Sequence[tuple[int, dict[str, str | None]]]
     ) -> None:
+        if is_list(object_name):
+            remember(book, self.name, object_name, written, now_ms())
+            return
         own = self.own[object_name]
         journal.remember_written(book, written, frozenset(own.phone_status), own.do_not_call)

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any, NamedTuple
 
+from assets.dialling_lists import removals
 from assets.stage import now_ms
 from connectors.lookups.active import emails_are_checked
 from ringtrue.changes import PlanRules, RecordPlan, plan_record
@@ -11,6 +12,7 @@ from ringtrue.fields import OwnFields, own_fields
 from ringtrue.guard import tally
 from ringtrue.ledger import Ledger, contacts, dirty, emails, journal, planning
 from ringtrue.ledger.journal import Plan, Planned
+from ringtrue.list_objects import FieldsByObject
 from ringtrue.settings import Connection, Settings
 
 PLAN_BATCH = 5_000
@@ -32,10 +34,11 @@ def fields_by_object(ledger: Ledger, name: str, connection: Connection) -> dict[
         raise SettingsError(f"Connection {name!r} is a folder of files; nothing is written back to it.")
     with ledger.read() as book:
         phones = contacts.phone_fields(book, name)
-    return {
-        object_name: own_fields(connection.kind, fields, connection.do_not_call_property)
+    kind = connection.kind
+    return FieldsByObject(
+        (object_name, own_fields(kind, fields, connection.do_not_call_property))
         for object_name, fields in phones.items()
-    }
+    )
 
 
 def rules_of(settings: Settings, connection: Connection, own: OwnFields) -> PlanRules:
@@ -87,16 +90,18 @@ def plan_changes(ledger: Ledger, settings: Settings, name: str, run: str, *, ful
                 Planned(state.object_name, state.record_id, state.contact_id, made.fields, made.guarded, made.decisions)
             )
             by_field.update(made.fields.keys())
-        tallied.update(tally((row.fields, own[row.object_name]) for row in planned))
+        leaving = removals(ledger, states, rules) if connection.remove_from_lists else []
+        tallied.update(tally((row.fields, own[row.object_name]) for row in [*planned, *leaving]))
         now = now_ms()
         with ledger.write() as book:
             journal.supersede(book, name, [key for key, _ in marks], now)
-            journal.add(book, plan_id, name, planned, run, now)
+            journal.add(book, plan_id, name, [*planned, *leaving], run, now)
             dirty.clear(book, "contact_id", stage, marks)
         totals["records compared"] += len(states)
         totals["records gone"] += len(marks) - len(states)
         totals["records already true"] += len(states) - len(planned)
         totals["records to change"] += len(planned)
+        totals["people to take off lists"] += len(leaving)
         first.extend(_sample(row) for row in planned[: SAMPLE - len(first)])
     with ledger.write() as book:
         summary = {"tally": dict(tallied), "by field": dict(by_field.most_common())}

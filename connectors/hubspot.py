@@ -22,6 +22,7 @@ from connectors.http import RetryPolicy, Timeouts
 from connectors.hubspot_calls import pull_call_pages, read_outcomes
 from connectors.hubspot_fields import default_map, describe_object, keep_known
 from connectors.hubspot_lists import email_opt_outs, read_members, remove_members
+from connectors.hubspot_membership import read_memberships, write_memberships
 from connectors.hubspot_paths import Paths
 from connectors.hubspot_prepare import prepare_portal
 from connectors.hubspot_pull import Puller, list_rows
@@ -31,6 +32,7 @@ from connectors.hubspot_wire import POLICY, TIMEOUTS, Wire, utc_now
 from connectors.hubspot_write import BATCH_SIZE, write_rows
 from connectors.no_bulk import NoBulk
 from ringtrue.errors import CredentialRefused, FieldMissing, SettingsError
+from ringtrue.list_objects import is_list
 from ringtrue.records import PulledRecord, RecordWrite, RowResult
 
 OVERLAP = timedelta(minutes=15)
@@ -178,18 +180,24 @@ class HubspotCrm(NoBulk):
 
     def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, PulledRecord]:
         """Current values by id; a merged-away id comes back `deleted` with `merged_into`, an unknown one is missing."""
+        if is_list(object_name):
+            return read_memberships(self._wire, object_name, ids)
         return read_records(self._wire, object_name, ids, self._reader(object_name, fields))
 
     def write(self, object_name: str, rows: Sequence[RecordWrite]) -> list[RowResult]:
         """Update up to 100 records by id; one result for each row, in order."""
         if len(rows) > self.collection_size:
             raise SettingsError(f"HubSpot takes {self.collection_size} records a call, not {len(rows)}.")
+        if is_list(object_name):
+            return write_memberships(self._wire, object_name, rows)
         return write_rows(self._wire, object_name, rows)
 
     def history(
         self, object_name: str, ids: Sequence[str], fields: Sequence[str]
     ) -> dict[str, dict[str, list[PropertyEdit]]]:
-        """Versions of fields, newest first, by record id and field."""
+        """Versions of fields, newest first, by record id and field. Lists keep none."""
+        if is_list(object_name):
+            return {}
         own = self._own_source_id or self._token_info().get("appId")
         return read_history(self._wire, object_name, ids, fields, str(own) if own else None)
 

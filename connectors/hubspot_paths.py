@@ -45,6 +45,11 @@ class Paths(NamedTuple):
         base = f"/crm/lists/{self.family}" if self._dated else "/crm/v3/lists"
         return f"{base}/{name}/memberships{suffix}"
 
+    def lists_of_record(self, record_id: str) -> str:
+        """The lists a contact is on."""
+        base = f"/crm/lists/{self.family}" if self._dated else "/crm/v3/lists"
+        return f"{base}/records/0-1/{quote(record_id, safe='')}/memberships"
+
     def associated(self, from_object: str, to_object: str) -> str:
         """Batch read of what records of one object are tied to in another."""
         pair = f"{quote(from_object, safe='')}/{quote(to_object, safe='')}/batch/read"

@@ -17,6 +17,7 @@ from connectors.http import TokenBucket
 from connectors.salesforce_auth import ClientCredentials, Credentials, JwtCredentials, PasswordCredentials
 from connectors.salesforce_bulk import QueryResults, open_query, wait_for_query
 from connectors.salesforce_calls import CallQuestion, campaign_members, remove_campaign_members
+from connectors.salesforce_campaigns import members_of, read_memberships, write_memberships
 from connectors.salesforce_errors import GRANT
 from connectors.salesforce_ids import api_name
 from connectors.salesforce_ingest import Ingest, split
@@ -26,6 +27,7 @@ from connectors.salesforce_records import DEFAULT_FIELDS, OBJECTS, infos_of, pru
 from connectors.salesforce_session import SalesforceSession, Wire
 from connectors.salesforce_write import COLLECTION_SIZE, READ_SIZE, read_rows, write_if_unmodified, write_rows
 from ringtrue.errors import FieldMissing, SchemaChanged, SettingsError
+from ringtrue.list_objects import is_list
 from ringtrue.records import PulledRecord, RecordWrite, RowResult
 
 __all__ = ["ClientCredentials", "JwtCredentials", "PasswordCredentials", "SalesforceCrm", "SalesforceSettings"]
@@ -172,10 +174,14 @@ class SalesforceCrm:
 
     def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, PulledRecord]:
         """Current values of up to 2,000 records by id. Deleted ones come as `deleted` with no values; ids that never were are missing."""
+        if is_list(object_name):
+            return read_memberships(self._session, object_name, ids)
         return read_rows(self._session, object_name, ids, self._seen(object_name, fields), self.describe(object_name))
 
     def write(self, object_name: str, rows: Sequence[RecordWrite]) -> list[RowResult]:
         """Write up to 200 records in one call; results in order. Raises ConnectionLost when it is not known what was written."""
+        if is_list(object_name):
+            return write_memberships(self._session, object_name, rows)
         return write_rows(self._session, object_name, rows, self.describe(object_name))
 
     def write_if_unmodified(self, object_name: str, row: RecordWrite, unmodified_since: datetime) -> RowResult:
@@ -225,6 +231,10 @@ class SalesforceCrm:
     def campaign_members(self, campaign_ids: Sequence[str]) -> Iterator[list[tuple[str, str, str | None]]]:
         """(member id, contact or lead id, status) of everybody on the campaigns, a page at a time."""
         return campaign_members(self._session, campaign_ids)
+
+    def campaign_people(self, campaign_id: str) -> Iterator[list[tuple[str, str]]]:
+        """(contact or lead id, status) of everybody on a campaign, a page at a time."""
+        return members_of(self._session, campaign_id)
 
     def remove_campaign_members(self, member_ids: Sequence[str]) -> list[RowResult]:
         """Take people off their campaigns; results in order, "gone" for who was not on it any more."""

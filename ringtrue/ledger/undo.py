@@ -13,6 +13,8 @@ from ringtrue.fields import OwnFields
 from ringtrue.ledger import dirty
 from ringtrue.ledger.database import fetch, insert_rows, update_rows
 from ringtrue.ledger.journal import Fields, Planned
+from ringtrue.ledger.list_members import not_to_return
+from ringtrue.list_objects import is_list
 
 
 class Undoable(NamedTuple):
@@ -51,7 +53,10 @@ def undoable(connection: Connection, connection_name: str, run: str, own: dict[s
             planned.append(
                 Planned(object_name, record_id, contact_id, back, guarded=True, decisions=[], undoes=change_id)
             )
-    return Undoable(connection_name, planned, kept)
+    # Nobody who must not be called is put back on a dialling list.
+    stopped = not_to_return(connection, [row.contact_id for row in planned if is_list(row.object_name)])
+    wanted = [row for row in planned if not (is_list(row.object_name) and row.contact_id in stopped)]
+    return Undoable(connection_name, wanted, kept + len(planned) - len(wanted))
 
 
 def finish(connection: Connection, plan_id: str, run: str, now: int) -> Counter[str]:
