@@ -180,7 +180,8 @@ def _walk(
 @lru_cache(maxsize=2048)
 def _limit(base_per_500: int, learned: int) -> float:
     base = base_per_500 / 500
-    every = float(np.interp(base, *zip(*FALSE_ALARM_EVERY, strict=True)))
+    shares_at, points_at = [share for share, _ in FALSE_ALARM_EVERY], [points for _, points in FALSE_ALARM_EVERY]
+    every = float(np.interp(base, shares_at, points_at))
     chances = (np.arange(_SHARES) + 0.5) / _SHARES
     shares = stats.beta.ppf(chances, base * learned + 0.5, (1 - base) * learned + 0.5)
     low, high = 1.0, 10.0
