@@ -111,13 +111,14 @@ def undo_run(
     report: dict[str, dict[str, int]] = {}
     with _opened() as (settings, ledger):
         with ledger.read() as book:
-            names = undo.connections_of(book, run)
+            run, names = undo.connections_of(book, run)
         if not names:
             raise PlanRefused(
                 f"Run {run!r} wrote nothing that could be undone. Run ids stand on the Runs page of the Dagster UI."
             )
         for name in names:
-            report[name] = _undo_one(ledger, settings, name, run, undo_id)
+            with ledger.alone(f"writing to {name}"):
+                report[name] = _undo_one(ledger, settings, name, run, undo_id)
     if as_json:
         print_json({"run": undo_id, "connections": report})
         return
@@ -135,21 +136,21 @@ def _undo_one(ledger: Ledger, settings: Settings, name: str, run: str, undo_id: 
         raise PlanRefused(f"Writing to {name} is not enabled: set enabled = true under [connections.{name}].")
     own = fields_by_object(ledger, name, connection)
     plan_id = journal.new_plan_id()
-    with ledger.write() as book:
-        wanted = undo.undoable(book, name, run, own)
-        journal.add(book, plan_id, name, wanted.planned, undo_id, now_ms())
-        journal.seal(book, plan_id, name, "undo", undo_id, now_ms(), {"undoes": run})
     crm = connect(name, connection)
     try:
         delivery = Delivery(ledger, crm, name, own, undo_id, undo_id, connection.bulk_from)
         delivery.settle()
+        with ledger.write() as book:
+            wanted = undo.undoable(book, name, run, own)
+            journal.add(book, plan_id, name, wanted.planned, undo_id, now_ms())
+            journal.seal(book, plan_id, name, "undo", undo_id, now_ms(), {"undoes": run})
         delivery.deliver(plan_id)
     finally:
         crm.close()
     with ledger.write() as book:
         ends = undo.finish(book, plan_id, undo_id, now_ms())
     return {
-        "put back": ends["applied"],
+        "put back": ends["applied"] + delivery.totals["put back"],
         "edited since, left alone": ends["conflict"],
         "already as before": ends["superseded"],
         "gone": ends["skipped"],

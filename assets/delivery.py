@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -18,9 +19,9 @@ from sqlalchemy import Connection
 from assets.guarding import Guarded, find_slipped_edits, guard
 from assets.stage import now_ms
 from connectors.crm import Crm
-from ringtrue.errors import ConnectionLost
+from ringtrue.errors import ConnectionLost, RecordGone
 from ringtrue.fields import OwnFields
-from ringtrue.ledger import Ledger, journal
+from ringtrue.ledger import Ledger, dirty, journal, phones, undo
 from ringtrue.ledger.journal import Change, Planned, State
 from ringtrue.ledger.list_members import remember
 from ringtrue.list_objects import is_list
@@ -61,23 +62,36 @@ class Delivery:
     """Per guarded batch: milliseconds between looking at the fields and having written them."""
 
     def settle(self) -> int:
-        """Find out what became of changes that a crash left between sent and answered. Returns how many there were."""
+        """Find out what became of changes that a crash left between sent and answered. Returns how many there were.
+
+        An undo that was interrupted ends here: what it put back is held, the rest waits for `ringtrue undo` again.
+        """
         count = 0
-        while True:
-            with self.ledger.read() as book:
-                left = journal.sending(book, self.name, SETTLE_ROWS)
-            if not left:
-                return count
+        while left := self._sending():
             count += len(left)
             jobs = {change.job for change in left if change.job}
             for job in sorted(jobs):
                 self._settle_job(job)
             self._settle_by_reading([change for change in left if not change.job])
+        self.totals["settled after a crash"] += count
+        with self.ledger.write() as book:
+            for plan_id, run in undo.interrupted(book, self.name):
+                self.totals["put back"] += undo.finish(book, plan_id, run, now_ms())["applied"]
+        return count
+
+    def _sending(self) -> list[Change]:
+        with self.ledger.read() as book:
+            return journal.sending(book, self.name, SETTLE_ROWS)
 
     def _settle_job(self, job: str) -> None:
         with self.ledger.read() as book:
             changes = journal.of_job(book, self.name, job)
-        state = self.crm.bulk_state(job)
+        try:
+            state = self.crm.bulk_state(job)
+        except RecordGone:
+            # The CRM forgets jobs after some days; the records still tell.
+            self._settle_by_reading(changes)
+            return
         if state.state == "open":
             self.crm.bulk_abort(job)
             with self.ledger.write() as book:
@@ -97,7 +111,7 @@ class Delivery:
                 present = self.crm.read(object_name, [change.record_id for change in batch], names)
                 results: list[tuple[State, str | None, int]] = []
                 again: list[Change] = []
-                written: list[tuple[int, dict[str, str | None]]] = []
+                arrived: list[Change] = []
                 for change in batch:
                     record = present.get(change.record_id)
                     if record is None or record.deleted:
@@ -106,7 +120,7 @@ class Delivery:
                     values = record.values
                     if all(same(values.get(name), pair[1]) for name, pair in change.fields.items()):
                         results.append(("applied", None, change.change_id))
-                        written.append((change.contact_id, change.after()))
+                        arrived.append(change)
                     elif all(same(values.get(name), pair[0]) for name, pair in change.fields.items()):
                         again.append(change)
                     else:
@@ -116,8 +130,15 @@ class Delivery:
                 with self.ledger.write() as book:
                     journal.finish(book, results, now_ms())
                     journal.back_to_plan(book, self.name, again, "an interrupted write had not arrived", now_ms())
-                    self._remember(book, object_name, written)
-                self.totals["settled after a crash"] += len(batch)
+                    self._remember(book, object_name, arrived)
+                for state, _, _ in results:
+                    self.totals[state] += 1
+                guarded = [change for change in arrived if change.guarded]
+                if guarded and self.crm.keeps_history:
+                    sent_at = {
+                        change.record_id: datetime.fromtimestamp(change.changed_at / 1000, UTC) for change in guarded
+                    }
+                    self._restore_slipped_edits(object_name, guarded, Guarded(modified=sent_at))
 
     def deliver(self, plan_id: str, *, limit: int | None = None, only: str | None = None) -> None:
         """Send a plan's changes: guarded ones first (do-not-call is among them), then the rest.
@@ -132,10 +153,22 @@ class Delivery:
                 waiting = journal.count_planned(book, self.name, plan_id)
             for (object_name, guarded), count in sorted(waiting.items(), key=lambda item: (not item[0][1], item[0][0])):
                 small = left is not None or only is not None
-                if not guarded and self.crm.has_bulk and count >= self.bulk_from and not small and not is_list(object_name):
+                if (
+                    not guarded
+                    and self.crm.has_bulk
+                    and count >= self.bulk_from
+                    and not small
+                    and not is_list(object_name)
+                ):
                     retry += self._deliver_by_jobs(plan_id, object_name, last)
                 else:
-                    one_by_one = guarded and self.crm.conditional_writes and count <= FEW_GUARDED and turn == 0 and not is_list(object_name)
+                    one_by_one = (
+                        guarded
+                        and self.crm.conditional_writes
+                        and count <= FEW_GUARDED
+                        and turn == 0
+                        and not is_list(object_name)
+                    )
                     sent, again = self._deliver_by_batches(
                         plan_id, object_name, guarded, last, limit=left, only=only, one_by_one=one_by_one
                     )
@@ -180,7 +213,7 @@ class Delivery:
             if watched:
                 self.windows_ms.append(now_ms() - looked_at)
                 if rows and self.crm.keeps_history:
-                    again += self._restore_slipped_edits(plan_id, object_name, rows, watched)
+                    again += self._restore_slipped_edits(object_name, rows, watched)
         return sent, again
 
     def _send(self, object_name: str, rows: Sequence[Change], last: bool, watched: Guarded | None) -> int:
@@ -208,14 +241,14 @@ class Delivery:
         by_record = {result.record_id: result for result in results}
         ends: list[tuple[State, str | None, int]] = []
         again: list[Change] = []
-        written: list[tuple[int, dict[str, str | None]]] = []
+        taken: list[Change] = []
         for change in rows:
             result = by_record.get(change.record_id)
             outcome = result.outcome if result else "retry"
             reason = result.reason if result else "the CRM gave no result for this record"
             if outcome == "applied":
                 ends.append(("applied", None, change.change_id))
-                written.append((change.contact_id, change.after()))
+                taken.append(change)
             elif outcome == "gone":
                 ends.append(("skipped", reason or "the record was deleted or merged away", change.change_id))
             elif outcome in ("retry", "changed") and not last:
@@ -229,7 +262,7 @@ class Delivery:
             journal.finish(book, ends, now_ms())
             if again:
                 journal.back_to_plan(book, self.name, again, "locked or turned away; sent again", now_ms())
-            self._remember(book, object_name, written)
+            self._remember(book, object_name, taken)
         return len(again)
 
     def _deliver_by_jobs(self, plan_id: str, object_name: str, last: bool) -> int:
@@ -283,24 +316,17 @@ class Delivery:
         self.totals["conflict"] += sum(state == "conflict" for _, _, state, _ in watched.split)
         return watched
 
-    def _restore_slipped_edits(self, plan_id: str, object_name: str, rows: Sequence[Change], watched: Guarded) -> int:
+    def _restore_slipped_edits(self, object_name: str, rows: Sequence[Change], watched: Guarded) -> int:
         slipped = find_slipped_edits(self.crm, self.own[object_name], object_name, rows, watched)
         if not slipped:
             return 0
-        planned = [
-            Planned(
-                object_name,
-                change.record_id,
-                change.contact_id,
-                fields,
-                guarded=True,
-                decisions=[],
-                undoes=change.change_id,
-            )
-            for change, fields in slipped
-        ]
         with self.ledger.write() as book:
-            journal.add(book, plan_id, self.name, planned, self.root_run, now_ms())
+            for change, fields in slipped:
+                back = Planned(
+                    object_name, change.record_id, change.contact_id, fields, guarded=True, decisions=[],
+                    undoes=change.change_id,
+                )  # fmt: skip
+                journal.add(book, change.plan_id, self.name, [back], self.root_run, now_ms())
             journal.finish(
                 book,
                 [
@@ -312,11 +338,14 @@ class Delivery:
         self.totals["edits restored"] += len(slipped)
         return len(slipped)
 
-    def _remember(
-        self, book: Connection, object_name: str, written: Sequence[tuple[int, dict[str, str | None]]]
-    ) -> None:
+    def _remember(self, book: Connection, object_name: str, taken: Sequence[Change]) -> None:
         if is_list(object_name):
-            remember(book, self.name, object_name, written, now_ms())
+            remember(book, self.name, object_name, [(c.contact_id, c.after()) for c in taken], now_ms())
             return
         own = self.own[object_name]
-        journal.remember_written(book, written, frozenset(own.phone_status), own.do_not_call)
+        phone_fields = frozenset(own.phone_status)
+        written = [(change.contact_id, change.after()) for change in taken]
+        journal.remember_written(book, written, phone_fields, own.do_not_call)
+        # What was put back is a number we may not have read yet.
+        back = [c.contact_id for c in taken if c.undoes is not None and not phone_fields.isdisjoint(c.fields)]
+        dirty.mark_contacts(book, phones.STAGE, back)

@@ -10,7 +10,7 @@ from ringtrue.changes import PlanRules, RecordPlan, plan_record
 from ringtrue.errors import SettingsError
 from ringtrue.fields import OwnFields, own_fields
 from ringtrue.guard import tally
-from ringtrue.ledger import Ledger, contacts, dirty, emails, journal, planning
+from ringtrue.ledger import Ledger, contacts, dirty, emails, journal, planning, undo
 from ringtrue.ledger.journal import Plan, Planned
 from ringtrue.list_objects import FieldsByObject
 from ringtrue.settings import Connection, Settings
@@ -82,9 +82,13 @@ def plan_changes(ledger: Ledger, settings: Settings, name: str, run: str, *, ful
             break
         after = marks[-1][0]
         planned: list[Planned] = []
+        released: list[tuple[int, str]] = []
         for state in states:
             made: RecordPlan | None = plan_record(state, rules[state.object_name])
             if made is None:
+                continue
+            released += [(state.contact_id, name) for name in made.released]
+            if not made.fields:
                 continue
             planned.append(
                 Planned(state.object_name, state.record_id, state.contact_id, made.fields, made.guarded, made.decisions)
@@ -96,6 +100,7 @@ def plan_changes(ledger: Ledger, settings: Settings, name: str, run: str, *, ful
         with ledger.write() as book:
             journal.supersede(book, name, [key for key, _ in marks], now)
             journal.add(book, plan_id, name, [*planned, *leaving], run, now)
+            undo.lift(book, released)
             dirty.clear(book, "contact_id", stage, marks)
         totals["records compared"] += len(states)
         totals["records gone"] += len(marks) - len(states)

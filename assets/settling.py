@@ -11,4 +11,5 @@ def settle(ledger: Ledger, crm: Crm, settings: Settings, name: str) -> int:
     """Find out what became of a connection's interrupted changes. Returns how many there were."""
     connection = settings.connections[name]
     own = fields_by_object(ledger, name, connection)
-    return Delivery(ledger, crm, name, own, "settle", "settle", connection.bulk_from).settle()
+    with ledger.alone(f"writing to {name}"):
+        return Delivery(ledger, crm, name, own, "settle", "settle", connection.bulk_from).settle()

@@ -67,6 +67,13 @@ def write_back(
     ledger: Ledger, crm: Crm, settings: Settings, name: str, run: str, root: str, config: WritebackConfig
 ) -> Outcome:
     """Settle what a crash left, then carry out the open plan. Raises PlanRefused with what a person has to do."""
+    with ledger.alone(f"writing to {name}"):
+        return _write_back(ledger, crm, settings, name, run, root, config)
+
+
+def _write_back(
+    ledger: Ledger, crm: Crm, settings: Settings, name: str, run: str, root: str, config: WritebackConfig
+) -> Outcome:
     connection = settings.connections[name]
     delivery = Delivery(ledger, crm, name, fields_by_object(ledger, name, connection), run, root, connection.bulk_from)
     delivery.settle()

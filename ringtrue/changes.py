@@ -73,11 +73,12 @@ class PlanRules:
 
 
 class RecordPlan(NamedTuple):
-    """The changes of one record: {field: [before, after]}."""
+    """The changes of one record: {field: [before, after]}, and the holds of an undo that ended because something else is known now."""
 
     fields: Fields
     guarded: bool
     decisions: list[int]
+    released: list[str]
 
 
 def best_number(numbers: Sequence[NumberState]) -> NumberState | None:
@@ -133,7 +134,7 @@ def _text_of_moment(moment: int) -> str:
 
 
 def plan_record(contact: ContactState, rules: PlanRules) -> RecordPlan | None:
-    """The smallest changes that make the record say what we know, or None when it does already.
+    """The smallest changes that make the record say what we know, or None when there is nothing to do.
 
     Reason and checked-at travel with another change, or alone when more than `refresh_days` newer.
     """
@@ -185,19 +186,31 @@ def plan_record(contact: ContactState, rules: PlanRules) -> RecordPlan | None:
                 raw = contact.raw_phones.get(field)
                 if raw is not None and raw != wanted:
                     fields[field] = [raw, wanted]
-    for name, refused in contact.holds.items():
-        # An undo put this field back: the value it refused is not written again.
-        if name in fields and fields[name][1] == refused:
-            del fields[name]
+    released = [] if not contact.holds else _mind_holds(contact, own, fields)
     flagged = seen.get(own.do_not_call) == "true"
     if suppressed and not flagged:
         fields[own.do_not_call] = [seen.get(own.do_not_call), "true"]
     elif not suppressed and flagged and contact.flagged_by_us:
         fields[own.do_not_call] = ["true", "false"]
-    if not fields:
+    if not fields and not released:
         return None
     guarded = (own.do_not_call in fields and not own.do_not_call_is_ours) or any(name in by_field for name in fields)
-    return RecordPlan(fields, guarded, [number.decision_id for number in contact.numbers])
+    return RecordPlan(fields, guarded, [number.decision_id for number in contact.numbers], released)
+
+
+def _mind_holds(contact: ContactState, own: OwnFields, fields: Fields) -> list[str]:
+    """Leave alone the fields that an undo put back, as long as the value it refused is all we have to say. Returns holds that ended."""
+    released = []
+    for name, refused in contact.holds.items():
+        if name in fields:
+            if fields[name][1] == refused:
+                del fields[name]
+            else:
+                released.append(name)
+        elif name not in (own.reason, own.checked_at, *own.phone_status) and contact.ours.get(name) != refused:
+            # The field holds what we would write, and that is not what was refused.
+            released.append(name)
+    return released
 
 
 def _set(fields: Fields, seen: Mapping[str, str], name: str, wanted: str | None) -> None:

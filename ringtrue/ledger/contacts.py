@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -30,6 +30,7 @@ EMPTY = "{}"
 class PullCounts:
     """What became of the records of a pull. `new + changed + unchanged` is what was read."""
 
+    read: int = 0
     new: int = 0
     changed: int = 0
     unchanged: int = 0
@@ -42,10 +43,6 @@ class PullCounts:
     """Do-not-call flags that somebody took away since the last pull. Where a suppression lives they are set again."""
     rejected: int = 0
     """Rows of a file that could not be used; counted apart from `read`."""
-
-    @property
-    def read(self) -> int:
-        return self.new + self.changed + self.unchanged
 
 
 class Origin(NamedTuple):
@@ -87,6 +84,21 @@ def _first(values: dict[str, str | None], names: Sequence[str]) -> str | None:
     return None
 
 
+def _asks_to_stop(values: Mapping[str, str | None], origin: Origin, flag_ours: bool) -> bool:
+    """Whether a do-not-call flag stands that somebody else set: any flag but ours, and ours unless our own write set it."""
+    own = origin.own.do_not_call if origin.own else None
+    return any(values.get(flag) == "true" and not (flag == own and flag_ours) for flag in origin.fields.do_not_call)
+
+
+def _as_known(facts: tuple[Any, ...], known: Sequence[Any]) -> tuple[Any, ...]:
+    """Facts of a version that we saw before: its values of our fields are older than what we wrote there since.
+
+    HubSpot's search hands out such versions while its index lags.
+    """
+    ours = {**orjson.loads(facts[_OURS]), **orjson.loads(known[_OURS])}
+    return (*facts[:_DNC], facts[_DNC] or known[_DNC], *facts[_DNC + 1 : _OURS], dumps(ours), *facts[_OURS + 1 :])
+
+
 def _facts(record: PulledRecord, origin: Origin, own_names: tuple[str, ...], now: int) -> tuple[Any, ...]:
     values, fields = record.values, origin.fields
     get = values.get
@@ -118,18 +130,24 @@ def store_page(
 ) -> None:
     """Store pulled records and mark what changed: numbers for `phones`, flags for `opt_outs`, drift for `changes`.
 
-    A record seen twice in the page counts once, with its newest version.
+    A record seen twice in the page counts once, with its newest version. A version older than the one the ledger holds is no news.
     """
-    unique = {record.record_id: record for record in records}
+    unique: dict[str, PulledRecord] = {}
+    for record in records:
+        held = unique.get(record.record_id)
+        if held is None or record.modified_at >= held.modified_at:
+            unique[record.record_id] = record
+    counts.read += len(records)
     counts.unchanged += len(records) - len(unique)
     own_names = tuple(origin.own.names()) if origin.own else ()
+    own_flag = origin.own.do_not_call if origin.own else ""
     where = {"connection": origin.connection, "object": origin.object_name}
     with batch_of(connection, list(unique)) as batch:
         known = {
             row[0]: row
             for row in fetch(
                 connection,
-                f"SELECT c.record_id, c.contact_id, c.do_not_call_ours, c.modified_at, {', '.join('c.' + n for n in _FACTS)} "
+                f"SELECT c.record_id, c.contact_id, c.do_not_call_ours, c.flagged_at, c.modified_at, {', '.join('c.' + n for n in _FACTS)} "
                 f"FROM {batch} AS b JOIN contacts AS c ON c.record_id = b.key "
                 "WHERE c.connection = :connection AND c.object = :object",
                 where,
@@ -143,6 +161,7 @@ def store_page(
         replan: set[int] = set()
         new_flagged: set[str] = set()
         later_sources: list[tuple[int, str, int]] = []
+        survivors: set[str] = set()
         for record_id, record in unique.items():
             facts = _facts(record, origin, own_names, now)
             modified = milliseconds(record.modified_at)
@@ -155,29 +174,50 @@ def store_page(
                 counts.new += 1
                 created = milliseconds(record.created_at) if record.created_at else None
                 opaque = why_id(key, origin.connection, origin.object_name, record_id)
+                stopped = modified if _asks_to_stop(record.values, origin, flag_ours=False) else None
                 inserts.append((
                     origin.connection, origin.object_name, record_id, *facts, facts[_SOURCE], opaque, created, modified, now,
+                    stopped,
                 ))  # fmt: skip
-                if facts[_DNC]:
+                if stopped is not None:
                     new_flagged.add(record_id)
+                if record.merged_into:
+                    survivors.add(record.merged_into)
                 continue
-            contact_id, flag_ours, before = row[1], bool(row[2]), list(row[4:])
+            contact_id, flag_ours, stopped_before, seen = row[1], bool(row[2]), row[3], row[4]
+            before = list(row[5:])
             before[_DNC], before[_EMAIL_OPT_OUT] = bool(before[_DNC]), bool(before[_EMAIL_OPT_OUT])
-            if before[_DELETED] is not None and record.deleted:
-                facts = (*facts[:_DELETED], before[_DELETED], *facts[_DELETED + 1 :])
-            if tuple(before) == facts:
+            ours = origin.own is not None
+            if record.deleted:
+                # A deleted record comes with few values or none: what it said last stays.
+                deleted_at = before[_DELETED] if before[_DELETED] is not None else now
+                phones = facts[_PHONES] if facts[_PHONES] != EMPTY else before[_PHONES]
+                facts = (*before[:_PHONES], phones, before[_OURS], deleted_at, facts[_MERGED] or before[_MERGED])
+            elif ours and modified < seen and before[_DELETED] is None:
                 counts.unchanged += 1
-                if modified != row[3]:
+                continue
+            elif ours and modified == seen:
+                facts = facts if facts == tuple(before) else _as_known(facts, before)
+            else:
+                flag_ours = flag_ours and record.values.get(own_flag) == "true"
+            asks = _asks_to_stop(record.values, origin, flag_ours)
+            kept = stopped_before if record.deleted or (ours and modified == seen) else None
+            stopped = (stopped_before or modified) if asks else kept
+            if tuple(before) == facts and stopped == stopped_before:
+                counts.unchanged += 1
+                if modified != seen:
                     touched.append((modified, contact_id))
                 continue
             counts.changed += 1
-            updates.append((*facts, modified, contact_id))
+            updates.append((*facts, flag_ours, stopped, modified, contact_id))
             if before[_DELETED] is None and facts[_DELETED] is not None:
                 counts.deleted += 1
                 counts.merged += facts[_MERGED] is not None
+            if facts[_MERGED] is not None and before[_MERGED] is None:
+                survivors.add(facts[_MERGED])
             if _differs(before, facts, _PHONES, _COUNTRY, _STATE, _DELETED, _MERGED):
                 renumber.add(contact_id)
-            if facts[_DNC] and not before[_DNC] and not flag_ours:
+            if stopped is not None and stopped_before is None:
                 flagged.add(contact_id)
             counts.unticked += before[_DNC] and not facts[_DNC]
             if before[_OURS] != facts[_OURS] or before[_DNC] != facts[_DNC]:
@@ -190,10 +230,13 @@ def store_page(
         insert_rows(
             connection,
             "contacts",
-            ["connection", "object", "record_id", *_FACTS, "first_source", "why_id", "created_at", "modified_at", "first_seen_at"],
+            ["connection", "object", "record_id", *_FACTS, "first_source", "why_id", "created_at", "modified_at", "first_seen_at",
+             "flagged_at"],
             inserts,
         )  # fmt: skip
-        update_rows(connection, "contacts", [*_FACTS, "modified_at"], ["contact_id"], updates)
+        update_rows(
+            connection, "contacts", [*_FACTS, "do_not_call_ours", "flagged_at", "modified_at"], ["contact_id"], updates
+        )
         update_rows(connection, "contacts", ["modified_at"], ["contact_id"], touched)
         insert_rows(
             connection, "contact_sources", ["contact_id", "source", "seen_at"], later_sources,
@@ -215,6 +258,48 @@ def store_page(
         dirty.mark_contacts(connection, "phones", renumber)
         dirty.mark_contacts(connection, "opt_outs", flagged)
         dirty.mark_contacts(connection, dirty.changes_stage(origin.connection), replan)
+    survivors |= _note_losers(connection, origin, unique.values(), now, counts)
+    _mark_survivors(connection, origin.connection, survivors)
+
+
+def _note_losers(
+    connection: Connection, origin: Origin, records: Iterable[PulledRecord], now: int, counts: PullCounts
+) -> set[str]:
+    """Note the records that a survivor names as merged into it, where the CRM shows them nowhere else. Returns survivors with news."""
+    into = {loser: record.record_id for record in records for loser in record.merged_from}
+    if not into:
+        return set()
+    with batch_of(connection, list(into)) as batch:
+        rows = fetch(
+            connection,
+            f"SELECT c.contact_id, c.record_id, c.deleted_at FROM {batch} AS b JOIN contacts AS c ON c.record_id = b.key "
+            "WHERE c.connection = :connection AND c.object = :object AND c.merged_into IS NULL",
+            {"connection": origin.connection, "object": origin.object_name},
+        )
+    losers = [
+        (deleted_at if deleted_at is not None else now, into[loser], contact_id)
+        for contact_id, loser, deleted_at in rows
+    ]
+    update_rows(connection, "contacts", ["deleted_at", "merged_into"], ["contact_id"], losers)
+    dirty.mark_contacts(connection, "phones", [row[2] for row in losers])
+    counts.merged += len(losers)
+    counts.deleted += sum(row[2] is None for row in rows)
+    return {row[1] for row in losers}
+
+
+def _mark_survivors(connection: Connection, connection_name: str, record_ids: set[str]) -> None:
+    """A survivor takes over the do-not-call of what was merged into it, so it is looked at again."""
+    if not record_ids:
+        return
+    for stage in ("opt_outs", dirty.changes_stage(connection_name)):
+        with batch_of(connection, record_ids) as batch:
+            dirty.mark_by_query(
+                connection,
+                "contact_id",
+                f"SELECT :stage AS stage, c.contact_id AS key FROM {batch} AS b JOIN contacts AS c ON c.record_id = b.key "
+                "WHERE c.connection = :connection",
+                {"stage": stage, "connection": connection_name},
+            )
 
 
 def _differs(before: Sequence[Any], after: Sequence[Any], *positions: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import sqlite3
@@ -86,6 +87,31 @@ class Ledger:
             connection = connection.execution_options(**options)
             with connection.begin():
                 yield connection
+
+    @contextmanager
+    def alone(self, what: str) -> Iterator[None]:
+        """Keep every other process out of `what` until the block ends, or this process does.
+
+        Raises LedgerError at once when another one is in it.
+        """
+        taken = LedgerError(f"Another run is at {what} now. Wait until it has finished, then try again.")
+        if self.is_sqlite:
+            place = Path(f"{self.engine.url.database}.{blake2b(what.encode(), digest_size=6).hexdigest()}.lock")
+            with place.open("w") as held:
+                try:
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    raise taken from None
+                yield
+            return
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            number = int.from_bytes(blake2b(what.encode(), digest_size=7).digest())
+            if not connection.execute(text("SELECT pg_try_advisory_lock(:number)"), {"number": number}).scalar():
+                raise taken
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:number)"), {"number": number})
 
     def close(self) -> None:
         """Give the connections back."""
@@ -216,17 +242,18 @@ def _types_of(connection: Connection, table: str, names: Sequence[str]) -> dict[
 
 @contextmanager
 def batch_of(connection: Connection, keys: Iterable[int] | Iterable[str]) -> Iterator[str]:
-    """Put keys into a temporary table of one column `key` and yield the table's name, to join with."""
+    """Put keys into a temporary table of one column `key` and yield the table's name, to join with.
+
+    Without any key the column is text: PostgreSQL refuses to compare it with an id, so callers with no ids return before.
+    """
     values = list(keys)
     kind = _COLUMN_TYPES[type(values[0])] if values else "TEXT"
     name = "batch_" + secrets.token_hex(4)
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} (key {kind} PRIMARY KEY)")
-    try:
-        insert_rows(connection, name, ["key"], [(value,) for value in dict.fromkeys(values)])
-        yield name
-    finally:
-        if connection.in_transaction() and not connection.invalidated:
-            connection.exec_driver_sql(f"DROP TABLE {name}")
+    insert_rows(connection, name, ["key"], [(value,) for value in dict.fromkeys(values)])
+    yield name
+    # After an error the transaction is rolled back and the table with it.
+    connection.exec_driver_sql(f"DROP TABLE {name}")
 
 
 def fetch(connection: Connection, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:

@@ -59,9 +59,12 @@ def evidence(connection: Connection, key: bytes, numbers: Sequence[str], now: in
         )
         seen = fetch(
             connection,
-            "SELECT o.number, nullif(o.contact_id, 0), o.source, o.source_group, o.outcome, o.observed_at, "
+            # What is known of a merged contact is known of its survivor.
+            "SELECT o.number, nullif(coalesce(survivor.contact_id, o.contact_id), 0), o.source, o.source_group, o.outcome, o.observed_at, "
             f"o.trunk, o.log_lr, o.observation_id, o.detail FROM {batch} AS b JOIN observations AS o ON o.number = b.key "
-            "WHERE NOT o.void",
+            "LEFT JOIN contacts AS loser ON loser.contact_id = o.contact_id AND loser.merged_into IS NOT NULL "
+            "LEFT JOIN contacts AS survivor ON survivor.connection = loser.connection AND survivor.object = loser.object "
+            "AND survivor.record_id = loser.merged_into WHERE NOT o.void",
         )
     rows: list[tuple[Any, ...]] = [
         (number, None, "rules", "rules", "format_valid" if valid else "format_invalid", now, None, None,
@@ -128,11 +131,10 @@ def store(
         inserts.append((
             number, contact, *content, confidence, orjson.dumps(row_evidence).decode(), policy_version, now, recheck, True,
         ))  # fmt: skip
-    for (number, contact), before in current.items():
+    for (number, _), before in current.items():
         # A number that nobody carries any more, or a contact-level fact that no evidence supports now.
-        if contact or number not in changed:
-            retired.append((False, before[0]))
-            changed.add(number)
+        retired.append((False, before[0]))
+        changed.add(number)
     update_rows(connection, "decisions", ["current"], ["decision_id"], retired)
     insert_rows(
         connection,

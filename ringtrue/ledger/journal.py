@@ -50,6 +50,9 @@ class Change(NamedTuple):
     batch: str | None
     job: str | None
     undoes: int | None
+    """The change this one takes back: for an undo, or for a person's edit that our write overtook."""
+    plan_id: str
+    changed_at: int
     parent: str | None
 
     def after(self) -> dict[str, str | None]:
@@ -115,12 +118,16 @@ def seal(
     now: int,
     summary: dict[str, Any],
 ) -> Plan:
-    """Count and hash a plan. A plan of a sync also adopts what older ones left open and becomes the one to carry out."""
+    """Count and hash a plan. A plan of a sync also adopts what older ones left open and becomes the one to carry out.
+
+    An approval of the plan before it holds on when nothing came or went: it is for the content.
+    """
+    before = open_plan(connection, connection_name) if purpose == "sync" else None
     if purpose == "sync":
         connection.execute(
             text(
                 "UPDATE changes SET plan_id = :plan, state = 'planned' WHERE connection = :connection AND plan_id <> :plan "
-                "AND state IN ('planned', 'failed') AND undoes IS NULL"
+                "AND state IN ('planned', 'failed') AND plan_id IN (SELECT plan_id FROM plans WHERE purpose = 'sync')"
             ),
             {"plan": plan_id, "connection": connection_name},
         )
@@ -141,8 +148,8 @@ def seal(
     for object_name, record_id, text_of_fields in result:
         digest.update(f"{object_name}\0{record_id}\0{text_of_fields}\n".encode())
         records += 1
-        # Each field is a key in front of a list; quotes inside values are escaped.
-        fields += text_of_fields.count('":[')
+        # Each field is a key in front of a list; a quote inside a value has a backslash before it.
+        fields += text_of_fields.count('":[') - text_of_fields.count('\\":[')
     connection.execute(
         text(
             "INSERT INTO plans (plan_id, connection, purpose, created_at, run, records, fields, hash, summary, state) "
@@ -153,7 +160,11 @@ def seal(
             "fields": fields, "hash": digest.hexdigest(), "summary": orjson.dumps(summary).decode(),
         },
     )  # fmt: skip
-    return Plan(plan_id, connection_name, purpose, now, records, fields, digest.hexdigest(), summary, None, None)
+    plan = Plan(plan_id, connection_name, purpose, now, records, fields, digest.hexdigest(), summary, None, None)
+    if before is not None and before.approved_by is not None and before.approved_hash == plan.hash:
+        approve(connection, plan, before.approved_by, now)
+        plan = plan._replace(approved_by=before.approved_by, approved_hash=plan.hash)
+    return plan
 
 
 _PLAN = "plan_id, connection, purpose, created_at, records, fields, hash, summary, approved_by, approved_hash"
@@ -199,11 +210,25 @@ def approve(connection: Connection, plan: Plan, person: str, now: int) -> None:
     )
 
 
-_CHANGE = "ch.change_id, ch.object, ch.record_id, ch.contact_id, ch.fields, ch.guarded, ch.attempts, ch.batch, ch.job, ch.undoes, c.account"
+_CHANGE = "ch.change_id, ch.object, ch.record_id, ch.contact_id, ch.fields, ch.guarded, ch.attempts, ch.batch, ch.job, ch.undoes, ch.plan_id, ch.changed_at, c.account"
 
 
 def _change(row: tuple[Any, ...]) -> Change:
-    change_id, object_name, record_id, contact_id, fields, guarded, attempts, batch, job, undoes, parent = row
+    (
+        change_id,
+        object_name,
+        record_id,
+        contact_id,
+        fields,
+        guarded,
+        attempts,
+        batch,
+        job,
+        undoes,
+        plan_id,
+        at,
+        parent,
+    ) = row
     return Change(
         change_id,
         object_name,
@@ -215,6 +240,8 @@ def _change(row: tuple[Any, ...]) -> Change:
         batch,
         job,
         undoes,
+        plan_id,
+        at,
         parent,
     )
 
@@ -242,7 +269,8 @@ def planned(
             "WHERE ch.connection = :connection AND ch.plan_id = :plan AND ch.state = 'planned' AND ch.guarded = :guarded "
             "AND ch.object = :object "
             "AND ch.change_id > :after AND (:only IS NULL OR ch.record_id = :only) "
-            "AND NOT EXISTS (SELECT 1 FROM dirty_contacts AS d WHERE d.stage = :stage AND d.contact_id = ch.contact_id) "
+            "AND (ch.undoes IS NOT NULL OR NOT EXISTS "
+            "(SELECT 1 FROM dirty_contacts AS d WHERE d.stage = :stage AND d.contact_id = ch.contact_id)) "
             "ORDER BY ch.change_id LIMIT :limit",
             {
                 "connection": connection_name, "plan": plan_id, "guarded": guarded, "after": after, "limit": limit,
@@ -425,10 +453,12 @@ def back_to_plan(
     connection: Connection, connection_name: str, changes: Sequence[Change], error: str | None, now: int
 ) -> None:
     """Put changes that were not written back to be sent, into the open plan; superseded where the plan has a newer one."""
+    if not changes:
+        return
     with batch_of(connection, [change.change_id for change in changes]) as batch:
         newer = (
             "EXISTS (SELECT 1 FROM changes AS n WHERE n.contact_id = changes.contact_id AND n.connection = changes.connection "
-            "AND n.state = 'planned' AND n.change_id > changes.change_id)"
+            "AND n.state = 'planned' AND n.change_id > changes.change_id) AND changes.undoes IS NULL"
         )
         connection.execute(
             text(

@@ -9,21 +9,35 @@ from sqlalchemy import Connection
 
 from ringtrue.ledger import dirty
 from ringtrue.ledger.database import batch_of, fetch
-from ringtrue.ledger.suppressions import LIVE, Suppression, append
+from ringtrue.ledger.suppressions import Suppression, append, live_persons
 
 STAGE = "opt_outs"
 
 
+class Said(NamedTuple):
+    """How somebody said stop, in the words of the chain."""
+
+    cause: str
+    source: str
+    evidence: str
+    actor: str
+    at: int
+
+
 class Flagged(NamedTuple):
-    """A contact with a do-not-call flag that somebody else set, or one that opted out before."""
+    """A contact that may have opted out, and how: by a flag that somebody else set, or by an opt-out that the chain holds already."""
 
     contact_id: int
     connection: str
-    object_name: str
     record_id: str
-    flagged: bool
+    merged_into: str | None
     opted_out: bool
-    seen_at: int
+    said: Said | None
+
+    @property
+    def flagged(self) -> bool:
+        """Whether this is news: a flag, and nothing in the chain yet."""
+        return self.said is not None and not self.opted_out
 
 
 class OptOuts(NamedTuple):
@@ -34,20 +48,63 @@ class OptOuts(NamedTuple):
 
 
 def flagged(connection: Connection, marks: Sequence[tuple[int, int]]) -> list[Flagged]:
-    """The contacts behind marks of the opt-out stage. A flag that our own write set is no evidence.
+    """The contacts behind marks of the opt-out stage, and those they were merged into. A flag that our own write set is no evidence.
 
     Contacts with a write that a crash left unsettled are left out: the flag may be ours. Their marks are to stay.
     """
     with batch_of(connection, [key for key, _ in marks]) as batch:
         rows = fetch(
             connection,
-            "SELECT c.contact_id, c.connection, c.object, c.record_id, c.do_not_call AND NOT c.do_not_call_ours, "
-            f"EXISTS (SELECT 1 FROM suppressions AS s WHERE s.contact_id = c.contact_id AND s.scope = 'person' AND {LIVE}), "
-            f"c.modified_at FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key "
+            f"WITH RECURSIVE chain (contact_id) AS (SELECT b.key FROM {batch} AS b UNION "
+            "SELECT survivor.contact_id FROM chain AS ch JOIN contacts AS loser ON loser.contact_id = ch.contact_id "
+            "JOIN contacts AS survivor ON survivor.record_id = loser.merged_into AND survivor.connection = loser.connection) "
+            "SELECT c.contact_id, c.connection, c.record_id, c.merged_into, c.object, c.flagged_at "
+            "FROM chain AS b JOIN contacts AS c ON c.contact_id = b.contact_id "
             "WHERE NOT EXISTS (SELECT 1 FROM changes AS ch WHERE ch.contact_id = c.contact_id AND ch.state = 'sending') "
             "ORDER BY c.contact_id",
         )
-    return [Flagged(row[0], row[1], row[2], row[3], bool(row[4]), bool(row[5]), row[6]) for row in rows]
+    held = _said_before(connection, live_persons(connection, [row[0] for row in rows]))
+    people = []
+    for contact_id, name, record_id, merged_into, object_name, flagged_at in rows:
+        said = held.get(contact_id)
+        opted_out = said is not None
+        if said is None and flagged_at is not None:
+            # A flag that is set again after it was taken away is said again, even where the first time was retracted.
+            cause = f"{object_name}/{record_id}/{flagged_at}"
+            evidence = "do-not-call flag of the record, not set by RingTrue"
+            said = Said(cause, f"crm_flag:{name}", evidence, f"user of {name}", flagged_at)
+        people.append(Flagged(contact_id, name, record_id, merged_into, opted_out, said))
+    return _handed_on(people)
+
+
+def _said_before(connection: Connection, events: dict[int, int]) -> dict[int, Said]:
+    """How contacts opted out, from the event that says so."""
+    if not events:
+        return {}
+    with batch_of(connection, set(events.values())) as batch:
+        said = {
+            row[0]: Said(*row[1:])
+            for row in fetch(
+                connection,
+                f"SELECT s.event_id, s.cause, s.source, s.evidence, s.actor, s.at FROM {batch} AS b "
+                "JOIN suppressions AS s ON s.event_id = b.key",
+            )
+        }
+    return {contact_id: said[event_id] for contact_id, event_id in events.items()}
+
+
+def _handed_on(people: list[Flagged]) -> list[Flagged]:
+    """Survivors of merges count as opted out where somebody merged into them is, in any number of steps."""
+    place = {(person.connection, person.record_id): index for index, person in enumerate(people)}
+    waiting = [person for person in people if person.merged_into and person.said]
+    while waiting:
+        person = waiting.pop()
+        index = place.get((person.connection, person.merged_into or ""))
+        if index is not None and not people[index].opted_out:
+            people[index] = people[index]._replace(opted_out=True, said=people[index].said or person.said)
+            if people[index].merged_into:
+                waiting.append(people[index])
+    return people
 
 
 def events_for(connection: Connection, people: Sequence[Flagged], switchboard_people: int) -> OptOuts:
@@ -55,7 +112,9 @@ def events_for(connection: Connection, people: Sequence[Flagged], switchboard_pe
 
     Somebody who opted out before and has a new number is covered with that number too.
     """
-    stopped = {person.contact_id: person for person in people if person.flagged or person.opted_out}
+    stopped = {person.contact_id: person for person in people if person.said}
+    if not stopped:
+        return OptOuts([], [])
     with batch_of(connection, list(stopped)) as batch:
         numbers = fetch(
             connection,
@@ -74,16 +133,18 @@ def events_for(connection: Connection, people: Sequence[Flagged], switchboard_pe
 
 
 def _event(person: Flagged, scope: str, number: str | None) -> Suppression:
+    assert person.said is not None  # noqa: S101 only people who said stop get here
+    said = person.said
     return Suppression(
         kind="opt_out",
         scope="person" if scope == "person" else "number",
         number=number,
         contact_id=person.contact_id,
-        cause=f"{person.object_name}/{person.record_id}",
-        source=f"crm_flag:{person.connection}",
-        evidence="do-not-call flag of the record, not set by RingTrue",
-        actor=f"user of {person.connection}",
-        at=person.seen_at,
+        cause=said.cause,
+        source=said.source,
+        evidence=said.evidence,
+        actor=said.actor,
+        at=said.at,
     )
 
 
@@ -92,7 +153,7 @@ def mark_flagged(connection: Connection) -> int:
     return dirty.mark_by_query(
         connection,
         "contact_id",
-        "SELECT 'opt_outs' AS stage, c.contact_id AS key FROM contacts AS c WHERE c.do_not_call AND NOT c.do_not_call_ours",
+        "SELECT 'opt_outs' AS stage, c.contact_id AS key FROM contacts AS c WHERE c.flagged_at IS NOT NULL",
         {},
     )
 

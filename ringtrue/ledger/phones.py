@@ -50,11 +50,11 @@ def subject_of(raw: str, region: str | None) -> str:
 
 
 def waiting(connection: Connection, marks: Sequence[tuple[int, int]]) -> list[Waiting]:
-    """The contacts behind marks of the phones stage."""
+    """The contacts behind marks of the phones stage. One that was deleted with somebody's do-not-call flag on it keeps its numbers."""
     with batch_of(connection, [key for key, _ in marks]) as batch:
         rows = fetch(
             connection,
-            "SELECT c.contact_id, c.connection, c.country, c.place, c.phones, c.deleted_at IS NOT NULL "
+            "SELECT c.contact_id, c.connection, c.country, c.place, c.phones, c.deleted_at IS NOT NULL AND c.flagged_at IS NULL "
             f"FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key ORDER BY c.contact_id",
         )
     return [Waiting(row[0], row[1], row[2], row[3], orjson.loads(row[4]), bool(row[5])) for row in rows]
@@ -65,20 +65,31 @@ def store(connection: Connection, marks: Sequence[tuple[int, int]], rows: Sequen
     contact_ids = [key for key, _ in marks]
     with batch_of(connection, contact_ids) as batch:
         # A number that a contact gave up needs no new decision; the contact's record does, below.
+        # A merged one's evidence passes to its survivor: the number is decided again.
+        dirty.mark_by_query(
+            connection,
+            "number",
+            f"SELECT DISTINCT 'status' AS stage, p.number AS key FROM {batch} AS b "
+            "JOIN contacts AS c ON c.contact_id = b.key JOIN phones AS p ON p.contact_id = b.key "
+            "WHERE c.merged_into IS NOT NULL",
+            {},
+        )
         connection.exec_driver_sql(f"DELETE FROM phones WHERE contact_id IN (SELECT key FROM {batch})")
         insert_rows(connection, "phones", PhoneRow._fields, rows)
         dirty.mark_by_query(
             connection,
             "contact_id",
             "SELECT 'changes:' || c.connection AS stage, c.contact_id AS key "
-            f"FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key WHERE c.deleted_at IS NULL",
+            f"FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key",
             {},
         )
         dirty.mark_by_query(
             connection,
             "contact_id",
-            f"SELECT DISTINCT 'opt_outs' AS stage, s.contact_id AS key FROM {batch} AS b "
-            "JOIN suppressions AS s ON s.contact_id = b.key",
+            f"SELECT 'opt_outs' AS stage, s.contact_id AS key FROM {batch} AS b "
+            "JOIN suppressions AS s ON s.contact_id = b.key UNION SELECT 'opt_outs', c.contact_id "
+            f"FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key "
+            "JOIN contacts AS loser ON loser.merged_into = c.record_id AND loser.connection = c.connection",
             {},
         )
     dirty.mark_numbers(connection, "status", [row.number for row in rows])

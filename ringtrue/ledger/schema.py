@@ -44,6 +44,7 @@ contacts = Table(
     Column("first_source", Text, nullable=False, server_default="{}"),
     Column("do_not_call", Boolean, nullable=False),
     Column("do_not_call_ours", Boolean, nullable=False, server_default=text("false")),
+    Column("flagged_at", BigInteger),
     Column("email_opt_out", Boolean, nullable=False),
     Column("phones", Text, nullable=False),
     Column("ours", Text, nullable=False),

@@ -163,21 +163,20 @@ def live_numbers(connection: Connection, key: bytes, numbers: Sequence[str]) -> 
 
 
 def live_persons(connection: Connection, contact_ids: Sequence[int]) -> dict[int, int]:
-    """Contacts that are suppressed as a person, with the event. A merged record hands its suppression to the survivor."""
+    """Contacts that are suppressed as a person, with the event. Records merged into one another, in any number of steps, hand theirs on."""
+    if not contact_ids:
+        return {}
     with batch_of(connection, contact_ids) as batch:
-        own = fetch(
+        rows = fetch(
             connection,
-            f"SELECT b.key, s.event_id FROM {batch} AS b JOIN suppressions AS s ON s.contact_id = b.key "
-            f"WHERE s.scope = 'person' AND {LIVE}",
+            "WITH RECURSIVE family (survivor, member) AS ("
+            f"SELECT b.key, b.key FROM {batch} AS b UNION SELECT f.survivor, loser.contact_id FROM family AS f "
+            "JOIN contacts AS m ON m.contact_id = f.member "
+            "JOIN contacts AS loser ON loser.merged_into = m.record_id AND loser.connection = m.connection) "
+            "SELECT f.survivor, max(s.event_id) FROM family AS f JOIN suppressions AS s ON s.contact_id = f.member "
+            f"WHERE s.scope = 'person' AND {LIVE} GROUP BY f.survivor",
         )
-        inherited = fetch(
-            connection,
-            f"SELECT b.key, s.event_id FROM {batch} AS b JOIN contacts AS survivor ON survivor.contact_id = b.key "
-            "JOIN contacts AS loser ON loser.merged_into = survivor.record_id AND loser.connection = survivor.connection "
-            "AND loser.object = survivor.object "
-            f"JOIN suppressions AS s ON s.contact_id = loser.contact_id WHERE s.scope = 'person' AND {LIVE}",
-        )
-    return dict([*inherited, *own])
+    return {row[0]: row[1] for row in rows}
 
 
 def broken_link(connection: Connection) -> int | None:
