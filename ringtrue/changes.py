@@ -56,6 +56,7 @@ class ContactState(NamedTuple):
     email_usable: bool
     linkedin: bool
     sms_consent: bool
+    """A mobile number of the contact may be texted: a consent of its own, newer than any opt-out."""
     why_id: str
     numbers: tuple[NumberState, ...]
     holds: Mapping[str, str | None]
@@ -115,15 +116,15 @@ def next_channel(
 ) -> NextChannel:
     """How to reach the person next: the phone while a number may be called, else another way that is allowed.
 
-    `other_number` says that the record's first number is not the one to call.
+    `other_number` says that the record's first number is not the one to call. A number nobody ever answers is called again only for want
+    of anything else.
     """
-    if best is not None and not suppressed:
-        if best.status in CALLABLE and best.status != "no_answer":
-            return "phone" if best is numbers[0] or numbers[0].status in CALLABLE else "other_number"
-        if best.status == "no_answer" and contact.sms_consent and best.type in {"MOBILE", "FIXED_LINE_OR_MOBILE"}:
-            return "sms"
+    if best is not None and not suppressed and best.status in CALLABLE and best.status != "no_answer":
+        return "phone" if best is numbers[0] or numbers[0].status in CALLABLE else "other_number"
     if contact.email_usable:
         return "email"
+    if contact.sms_consent:
+        return "sms"
     if contact.linkedin:
         return "linkedin"
     return "phone" if best is not None and not suppressed and best.status == "no_answer" else "none"

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection
 
 from ringtrue.changes import ContactState, NumberState
-from ringtrue.ledger import dirty
+from ringtrue.ledger import consents, dirty
 from ringtrue.ledger.database import batch_of, fetch
 from ringtrue.ledger.emails import GOOD
 from ringtrue.ledger.suppressions import LIVE, live_persons, number_key
@@ -33,7 +33,7 @@ def contact_states(
         people = fetch(
             connection,
             "SELECT c.contact_id, c.object, c.record_id, c.ours, c.phones, c.do_not_call_ours, "
-            f"c.email IS NOT NULL AND NOT c.email_opt_out {good}, c.linkedin IS NOT NULL, c.why_id "
+            f"c.email IS NOT NULL AND NOT c.email_opt_out AND NOT {REFUSES_EMAIL} {good}, c.linkedin IS NOT NULL, c.why_id "
             f"FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key WHERE c.deleted_at IS NULL ORDER BY c.contact_id",
         )
         lines = fetch(
@@ -83,6 +83,7 @@ def contact_states(
                 row[13] in personal,
             )
         )
+    texting = _may_be_texted(connection, key, numbers)
     none: dict[str, str | None] = {}
     return [
         ContactState(
@@ -96,13 +97,38 @@ def contact_states(
             PERSON_REASON[language] if person[0] in persons else None,
             bool(person[6]),
             bool(person[7]),
-            False,
+            person[0] in texting,
             person[8],
             tuple(numbers.get(person[0], ())),
             holds.get(person[0], none),
         )
         for person in people
     ]
+
+
+REFUSES_EMAIL = (
+    "EXISTS (SELECT 1 FROM email_preferences AS ep WHERE ep.connection = c.connection AND ep.email = lower(c.email) AND ep.opted_out)"
+)
+"""SQL condition: the CRM's preferences say that contact `c` wants no e-mail."""
+_MOBILE = frozenset({"MOBILE", "FIXED_LINE_OR_MOBILE"})
+_TEXTABLE = frozenset({"active", "unverified", "no_answer", "do_not_call"})
+"""Statuses of a number that a text message may reach. Do-not-call is about calls; texting it needs a consent of its own."""
+
+
+def _may_be_texted(connection: Connection, key: bytes, numbers: dict[int, list[NumberState]]) -> set[int]:
+    """Contacts with a mobile number that somebody consented to have texted."""
+    mobile = {
+        number.e164: contact_id
+        for contact_id, held in numbers.items()
+        for number in held
+        if number.e164 and number.type in _MOBILE and number.status in _TEXTABLE
+    }
+    allowed = consents.may_text(connection, key, list(mobile))
+    return {
+        contact_id
+        for contact_id, held in numbers.items()
+        if any(number.e164 in allowed and number.status in _TEXTABLE for number in held)
+    }
 
 
 def _personal(connection: Connection, key: bytes, numbers: set[str]) -> set[str]:
