@@ -43,11 +43,8 @@ browser:
 		echo "No chromium: the browser test will be skipped. Install Debian's package chromium."
 
 .PHONY: test
-test: install browser ## All tests
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report --skip-covered --skip-empty | tail -n 40
+test: install browser ## All tests, on both cores
+	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
 .PHONY: lint
 lint: install ## Format, style and types
