@@ -6,6 +6,9 @@ from assets.call_evidence import build_call_evidence
 from assets.call_files import build_call_files
 from assets.calls import build_calls
 from assets.contacts import build_contacts
+from assets.dialing_list import build_dialing_list
+from assets.dialling_lists import build_lists, named_lists
+from assets.email_preferences import build_email_preferences
 from assets.files import build_files
 from assets.jobs import build_jobs
 from assets.lead_source_quality import build_lead_source_quality
@@ -50,6 +53,14 @@ def build(settings: Settings) -> dg.Definitions:
     queue = build_review_queue([phones.key, call_evidence.key, dg.AssetKey("opt_outs")])
     report = build_report()
 
+    lists = [build_lists(name, connection) for name, connection in crms.items() if named_lists(connection)]
+    preferences = [
+        build_email_preferences(name)
+        for name, connection in crms.items()
+        if connection.kind == "hubspot" and connection.email_preferences
+    ]
+    dialing_list = build_dialing_list([status.key, dg.AssetKey("suppressions"), *(one.key for one in lists)])
+
     changes = [build_changes(name, connection) for name, connection in crms.items()]
     writebacks = [build_writeback(name, connection) for name, connection in crms.items()]
 
@@ -68,6 +79,9 @@ def build(settings: Settings) -> dg.Definitions:
         quality,
         report,
         queue,
+        *lists,
+        *preferences,
+        dialing_list,
         *changes,
         *writebacks,
     ]

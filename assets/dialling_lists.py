@@ -60,6 +60,13 @@ def stage_name(connection: Connection) -> Literal["campaign_members", "list_memb
     return "campaign_members" if connection.kind == "salesforce" else "list_members"
 
 
+def extra_stages(name: str, connection: Connection) -> list[dg.AssetKey]:
+    """Stages that a connection has only where its settings ask for them: its dialling lists, its e-mail preferences."""
+    wanted = [stage_name(connection)] if named_lists(connection) else []
+    preferences = ["email_preferences"] if connection.kind == "hubspot" and connection.email_preferences else []
+    return [dg.AssetKey([name, stage]) for stage in (*wanted, *preferences)]
+
+
 def _pages(crm: Crm, list_id: str) -> Iterator[list[tuple[str, str]]]:
     if isinstance(crm, SalesforceCrm):
         yield from crm.campaign_people(list_id)

@@ -3,6 +3,7 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from assets.dialling_lists import extra_stages
 from assets.source_checks import check_keys
 from connectors.resources import target_of
 from ringtrue.settings import Connection, Settings
@@ -14,7 +15,8 @@ SHARED = ("phones", "call_evidence", "opt_outs", "registries", "suppressions", "
 def stages_of(name: str, connection: Connection) -> list[dg.AssetKey]:
     """Asset keys of a connection's job, in the order the data flows."""
     own = ["contacts"] if connection.kind == "files" else ["contacts", "calls", "changes", "writeback"]
-    return [*(dg.AssetKey([name, stage]) for stage in own), *(dg.AssetKey(stage) for stage in SHARED)]
+    keys = [*(dg.AssetKey([name, stage]) for stage in own), *extra_stages(name, connection)]
+    return [*keys, *(dg.AssetKey(stage) for stage in SHARED)]
 
 
 def build_jobs(
@@ -50,6 +52,20 @@ def build_jobs(
         description="Writes the lead-source report and the refund packs.",
     )
     jobs.append(report)
+    dialing = dg.define_asset_job(
+        "dialing_list",
+        selection=dg.AssetSelection.assets(dg.AssetKey("dialing_list")),
+        description="Writes who may be called now, and why the others may not.",
+    )
+    jobs.append(dialing)
+    schedules.append(
+        dg.ScheduleDefinition(
+            name="dialing_list_schedule",
+            job=dialing,
+            cron_schedule=settings.dialing_list.schedule,
+            default_status=dg.DefaultScheduleStatus.RUNNING if any_running else dg.DefaultScheduleStatus.STOPPED,
+        )
+    )
     schedules.append(
         dg.ScheduleDefinition(
             name="report_schedule",

@@ -3,6 +3,7 @@
 import dagster as dg
 from dagster import MetadataValue
 
+from assets.dialling_lists import extra_stages
 from assets.planner import plan_changes
 from assets.stage import columns, counts, plain_errors, root_run, sample
 from connectors.resources import LedgerResource, target_of
@@ -21,7 +22,7 @@ def build_changes(name: str, connection: Connection) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=[name, "changes"],
-        deps=[dg.AssetKey("status"), dg.AssetKey([name, "contacts"])],
+        deps=[dg.AssetKey("status"), dg.AssetKey([name, "contacts"]), *extra_stages(name, connection)],
         group_name=name,
         kinds={"python"},
         owners=["team:data"],

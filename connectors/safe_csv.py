@@ -6,7 +6,8 @@ import csv
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -24,24 +25,35 @@ def safe_cell(value: str | None) -> str:
     return text
 
 
-def write_csv_safely(path: Path, header: Sequence[str], rows: Iterable[Sequence[str | None]]) -> int:
-    """Write a CSV in UTF-8 with a byte order mark (so that Excel reads it as such) and return the number of rows.
+@contextmanager
+def safe_csv(path: Path, header: Sequence[str]) -> Iterator[Callable[[Sequence[str | None]], None]]:
+    """A CSV to be filled row by row, in UTF-8 with a byte order mark (so that Excel reads it as such).
 
     The file appears whole or not at all, readable by its owner only.
     """
-    count = 0
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow([safe_cell(cell) for cell in header])
-            for row in rows:
+
+            def write(row: Sequence[str | None]) -> None:
                 writer.writerow([safe_cell(cell) for cell in row])
-                count += 1
+
+            write(header)
+            yield write
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_csv_safely(path: Path, header: Sequence[str], rows: Iterable[Sequence[str | None]]) -> int:
+    """Write a CSV as `safe_csv` does and return the number of rows."""
+    count = 0
+    with safe_csv(path, header) as write:
+        for row in rows:
+            write(row)
+            count += 1
     return count

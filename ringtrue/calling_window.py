@@ -46,7 +46,8 @@ def callable_now(
     countries: Mapping[str, Mapping[str, Any]] | None = None,
     states: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> pd.DataFrame:
-    """Whether each contact's number may be called now: callable, opens_at (UTC; null when callable or not within a week), why.
+    """Whether each contact's number may be called now: callable, opens_at (UTC; null when callable or not within a week), closes_at (UTC; until
+    when, null when not callable), why.
 
     Columns of `contacts`: number; optional country and region of the address (two-letter codes), consent (true where one is on record),
     calls_last_day (attempts in the last 24 hours). `countries` and `states` change rules of data/calling, in the words of those files.
@@ -66,19 +67,26 @@ def callable_now(
     ] & ~np.broadcast_to(consent, len(group))
     caps = np.array([_cap(place) for place in places])[group] if places else np.zeros(0)
     capped = np.broadcast_to(calls, len(group)) >= caps
-    why = np.array([answer[1] for answer in answers], dtype=object)[group] if answers else np.zeros(0, dtype=object)
+    why = np.array([answer[2] for answer in answers], dtype=object)[group] if answers else np.zeros(0, dtype=object)
     opens = (
         np.array([answer[0] for answer in answers], dtype="datetime64[us]")[group]
+        if answers
+        else np.zeros(0, "datetime64[us]")
+    )
+    closes = (
+        np.array([answer[1] for answer in answers], dtype="datetime64[us]")[group]
         if answers
         else np.zeros(0, "datetime64[us]")
     )
     why = np.where(needs, "Calls to this country need a consent on record.", why)
     why = np.where(capped & ~needs, "Called often enough in the last 24 hours.", why)
     opens = np.where(needs | capped, np.datetime64("NaT"), opens)
+    closes = np.where(needs | capped, np.datetime64("NaT"), closes)
     return pd.DataFrame(
         {
             "callable": np.array([text == "" for text in why], dtype=np.bool_),
             "opens_at": pd.Series(pd.DatetimeIndex(opens).tz_localize(UTC), index=contacts.index),
+            "closes_at": pd.Series(pd.DatetimeIndex(closes).tz_localize(UTC), index=contacts.index),
             "why": pd.Series(why, index=contacts.index, dtype="str"),
         },
         index=contacts.index,
@@ -143,21 +151,20 @@ def _cap(place: Place) -> float:
 
 
 @lru_cache(maxsize=16_384)
-def _opening(place: Place, now: datetime) -> tuple[np.datetime64, str]:
-    """When the next call is lawful, NaT if it is now or not within a week, and why it is not now ("" if it is)."""
+def _opening(place: Place, now: datetime) -> tuple[np.datetime64, np.datetime64, str]:
+    """When the next call is lawful (NaT: now, or not within a week), until when it is lawful now (NaT: it is not), why it is not now."""
     never = np.datetime64("NaT", "us")
     if not place.zones or not place.rules:
-        return never, "The time zone of this number is not known."
+        return never, never, "The time zone of this number is not known."
     every = [_spans(zone, rule, now) for zone in place.zones for rule in place.rules]
     open_spans = reduce(_common, every)
     for start, end in open_spans:
         if start <= now < end:
-            return never, ""
+            return never, np.datetime64(end.replace(tzinfo=None), "us"), ""
         if start > now:
-            return np.datetime64(
-                start.replace(tzinfo=None), "us"
-            ), "Outside the lawful calling hours where the person may be."
-    return never, "No lawful calling hour within a week."
+            opens = np.datetime64(start.replace(tzinfo=None), "us")
+            return opens, never, "Outside the lawful calling hours where the person may be."
+    return never, never, "No lawful calling hour within a week."
 
 
 @lru_cache(maxsize=16_384)

@@ -93,6 +93,7 @@ class DialingSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     folder: str = "data/dialing"
+    schedule: str = "50 * * * *"
     only_lists: bool = False
     """Only people on the campaigns and lists named under the connections."""
     registries_required: tuple[str, ...] = ("US", "GB", "CA")
