@@ -23,7 +23,17 @@ from connectors.salesforce_ids import api_name
 from connectors.salesforce_ingest import Ingest, split
 from connectors.salesforce_prepare import prepare
 from connectors.salesforce_pull import Puller, PullSettings, Question, gathered
-from connectors.salesforce_records import DEFAULT_FIELDS, OBJECTS, infos_of, pruned, records_of, select, shape_of
+from connectors.salesforce_records import (
+    DEFAULT_FIELDS,
+    OBJECTS,
+    as_contacts,
+    conversion_of,
+    infos_of,
+    pruned,
+    records_of,
+    select,
+    shape_of,
+)
 from connectors.salesforce_session import SalesforceSession, Wire
 from connectors.salesforce_write import COLLECTION_SIZE, READ_SIZE, read_rows, write_if_unmodified, write_rows
 from ringtrue.errors import FieldMissing, SchemaChanged, SettingsError
@@ -137,15 +147,17 @@ class SalesforceCrm:
         shape = shape_of(self._seen(object_name, fields), self.describe(object_name))
         puller = Puller(self._session, self._settings.pull)
         batches = puller.pull(Question(object_name, shape), cursor=cursor, since=since)
+        leads = object_name == "Lead"
         for records, place in gathered(batches, partial(records_of, shape), self._settings.pull.page_rows):
-            yield Page(records, place)
+            yield Page(as_contacts(records) if leads else records, place)
         self.nul_bytes += puller.nul_bytes
 
     def pull_ids(self, object_name: str) -> Iterator[list[str]]:
-        """Ids of all living records: by REST up to `bulk_from_rows`, by Bulk above."""
+        """Ids of all living records, converted leads left out: by REST up to `bulk_from_rows`, by Bulk above."""
         name, pull = api_name(object_name), self._settings.pull
-        soql = select(("Id",), name)
-        count = int(self._session.query(select(("COUNT()",), name), deleted_too=False)["totalSize"])
+        living = "IsConverted = false" if conversion_of(name, self.describe(name)) else ""
+        soql = select(("Id",), name, living)
+        count = int(self._session.query(select(("COUNT()",), name, living), deleted_too=False)["totalSize"])
         if count <= pull.bulk_from_rows:
             for page in self._session.query_rows(soql, deleted_too=False):
                 yield [one["Id"] for one in page]
@@ -173,10 +185,16 @@ class SalesforceCrm:
         return {}
 
     def read(self, object_name: str, ids: Sequence[str], fields: Sequence[str]) -> dict[str, PulledRecord]:
-        """Current values of up to 2,000 records by id. Deleted ones come as `deleted` with no values; ids that never were are missing."""
+        """Current values of up to 2,000 records by id. Deleted ones come as `deleted` with no values; ids that never were are missing.
+
+        A converted lead comes as `deleted`, merged into its contact.
+        """
         if is_list(object_name):
             return read_memberships(self._session, object_name, ids)
-        return read_rows(self._session, object_name, ids, self._seen(object_name, fields), self.describe(object_name))
+        infos = self.describe(object_name)
+        asked = dict.fromkeys([*self._seen(object_name, fields), *conversion_of(object_name, infos)])
+        found = read_rows(self._session, object_name, ids, tuple(asked), infos)
+        return dict(zip(found, as_contacts(list(found.values())), strict=True)) if object_name == "Lead" else found
 
     def write(self, object_name: str, rows: Sequence[RecordWrite]) -> list[RowResult]:
         """Write up to 200 records in one call; results in order. Raises ConnectionLost when it is not known what was written."""

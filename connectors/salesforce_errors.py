@@ -31,6 +31,7 @@ from ringtrue.masking import mask_text
 from ringtrue.records import RowResult
 
 GRANT = "Give the integration user's permission set edit access to it; run `ringtrue prepare`, which creates the fields and the permission set."
+CONVERTED_CODE = "CANNOT_UPDATE_CONVERTED_LEAD"
 CONVERTED = "The lead was converted and is read-only: its contact carries the numbers now."
 
 _NO_COLUMN = re.compile(r"No such column '([^']+)' on (?:entity|sobject of type) '?(\w+)")
@@ -210,7 +211,7 @@ def field_error_of(entry: ApiError, url: str = "") -> FieldMissing | FieldNotWri
 
 def reason_of(entry: ApiError) -> str:
     """Why a row was refused, in words fit for a sales person's list: the code, the message masked, the fields."""
-    if entry.code == "CANNOT_UPDATE_CONVERTED_LEAD":
+    if entry.code == CONVERTED_CODE:
         return CONVERTED
     fields = f" ({', '.join(entry.fields)})" if entry.fields else ""
     return f"{entry.code}: {mask_text(entry.message)}{fields}"
@@ -220,7 +221,7 @@ def row_of(record_id: str, entry: ApiError) -> RowResult:
     """What became of a row that came back with this error."""
     if entry.code in _RETRY or "UNABLE_TO_LOCK_ROW" in entry.message:
         return RowResult(record_id, "retry", reason_of(entry))
-    if entry.code in _GONE:
+    if entry.code in _GONE or entry.code == CONVERTED_CODE:
         return RowResult(record_id, "gone", reason_of(entry))
     return RowResult(record_id, "failed", reason_of(entry))
 

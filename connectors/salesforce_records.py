@@ -20,6 +20,9 @@ OBJECTS = ("Contact", "Lead")
 META = ("Id", "IsDeleted", "MasterRecordId", "CreatedDate", "SystemModstamp")
 """What every pull selects besides the fields asked for."""
 
+CONVERSION = ("IsConverted", "ConvertedContactId")
+"""What tells that a lead became a contact."""
+
 DEFAULT_FIELDS: dict[str, FieldMap] = {
     "Contact": FieldMap(
         phones=("Phone", "MobilePhone", "HomePhone", "OtherPhone"),
@@ -49,7 +52,7 @@ DEFAULT_FIELDS: dict[str, FieldMap] = {
         lead_source=("LeadSource",),
         do_not_call=("DoNotCall",),
         email_opt_out=("HasOptedOutOfEmail",),
-        extra=("IsConverted", "ConvertedContactId"),
+        extra=CONVERSION,
     ),
 }
 """Full names are left out: they are compound fields, which Bulk refuses. Fax and AssistantPhone are not numbers to call the person on; settings may add them."""
@@ -129,6 +132,21 @@ def _records_of(shape: Shape, rows: Sequence[list[str]]) -> list[PulledRecord]:
             row[2] or None,
         )
         for row in rows
+    ]
+
+
+def conversion_of(object_name: str, infos: Mapping[str, FieldInfo]) -> tuple[str, ...]:
+    """The fields that tell what became of a lead, where our user sees them."""
+    return CONVERSION if object_name == "Lead" and all(name in infos for name in CONVERSION) else ()
+
+
+def as_contacts(records: Sequence[PulledRecord]) -> list[PulledRecord]:
+    """Leads as they are: one that was converted is read-only and gone to the contact it became, like a record that was merged."""
+    return [
+        record._replace(deleted=True, merged_into=record.values.get("ConvertedContactId"))
+        if record.values.get("IsConverted") == "true" and not record.deleted
+        else record
+        for record in records
     ]
 
 

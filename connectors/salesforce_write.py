@@ -11,7 +11,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from connectors.crm import FieldInfo
-from connectors.salesforce_errors import entry_of, field_error_of, row_of
+from connectors.salesforce_errors import CONVERTED, entry_of, field_error_of, row_of
 from connectors.salesforce_ids import api_name, chunked, id18, quoted_ids
 from connectors.salesforce_records import META, json_value, records_of, row_of_json, select, shape_of
 from connectors.salesforce_session import SalesforceSession
@@ -93,7 +93,7 @@ def write_if_unmodified(
     except RowLocked as exc:
         return RowResult(row.record_id, "retry", str(exc))
     except RecordRefused as exc:
-        return RowResult(row.record_id, "failed", str(exc))
+        return RowResult(row.record_id, "gone" if str(exc) == CONVERTED else "failed", str(exc))
     except RecordGone as exc:
         return settle_gone(session, object_name, [RowResult(row.record_id, "gone", str(exc))])[0]
     return RowResult(row.record_id, "applied")
@@ -130,13 +130,14 @@ def read_rows(
 
 def settle_gone(session: SalesforceSession, object_name: str, results: list[RowResult]) -> list[RowResult]:
     """Look up the records said to be gone: where a merge went to, and whether they are gone at all."""
-    asked = [id18(result.record_id) for result in results if result.outcome == "gone"]
+    lost = [result for result in results if result.outcome == "gone" and result.reason != CONVERTED]
+    asked = [id18(result.record_id) for result in lost]
     if not asked:
         return results
     state = _fate(session, object_name, asked)
     settled = []
     for result in results:
-        if result.outcome == "gone":
+        if result in lost:
             deleted, master = state.get(id18(result.record_id), (True, None))
             result = result._replace(merged_into=master) if deleted else result._replace(outcome="failed")
         settled.append(result)

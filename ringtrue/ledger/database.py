@@ -18,7 +18,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg2.extras import execute_values
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from ringtrue.errors import LedgerError
 from ringtrue.ledger.schema import metadata
@@ -42,7 +42,15 @@ class Ledger:
 
         A relative SQLite path counts from the working directory; the file gets mode 0600. Raises LedgerError.
         """
-        address = make_url(url)
+        try:
+            address = make_url(url)
+            known = address.get_backend_name() in ("sqlite", "postgresql")
+        except ArgumentError:
+            known = False
+        if not known:
+            raise LedgerError(
+                "The address under [ledger] url is none: write sqlite:///data/ledger.db or postgresql://user@host/database."
+            )
         if address.drivername == "postgresql":
             address = address.set(drivername="postgresql+psycopg2")
         if password is not None:
@@ -51,20 +59,27 @@ class Ledger:
             if not address.database:
                 raise LedgerError("The ledger needs a file: write sqlite:///data/ledger.db under [ledger] url.")
             file = Path(address.database)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            if not file.exists():
-                os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
-            engine = create_engine(address, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                if not file.exists():
+                    os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+            except OSError as error:
+                raise LedgerError(
+                    f"The ledger {file} cannot be made: {error.strerror}. Choose another place under [ledger] url."
+                ) from error
+            # Parameters are people's numbers and addresses: no error may show them.
+            options: dict[str, Any] = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+            engine = create_engine(address, connect_args=options, hide_parameters=True)
             _configure_sqlite(engine)
         else:
-            engine = create_engine(address, pool_pre_ping=True)
+            engine = create_engine(address, pool_pre_ping=True, hide_parameters=True)
         try:
             _migrate(engine)
             with engine.begin() as connection:
                 key = _settle_key(connection, key, address.database if engine.dialect.name == "sqlite" else None)
         except DBAPIError as error:
             raise LedgerError(
-                f"The ledger at {address.render_as_string(hide_password=True)} cannot be used: {error.orig}. "
+                f"The ledger at {address.render_as_string(hide_password=True)} cannot be used: {_first_line(error.orig)}. "
                 "Check the address under [ledger] and the rights of its user."
             ) from error
         return cls(engine, key)
@@ -116,6 +131,10 @@ class Ledger:
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+
+
+def _first_line(error: BaseException | None) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")
 
 
 def _configure_sqlite(engine: Engine) -> None:

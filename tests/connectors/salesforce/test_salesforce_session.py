@@ -328,7 +328,7 @@ def test_calls_are_counted_by_what_they_are_for(sf: SalesforceCrm, org: StandIn)
     sf.read("Contact", [record_id], ["Phone"])
     sf.write("Contact", [RecordWrite(record_id, {"Phone": "030 124"})])
     list(sf.pull_ids("Lead"))
-    assert sf.usage.calls == {"login": 1, "describe": 1, "read": 1, "write": 1, "query": 2}
+    assert sf.usage.calls == {"login": 1, "describe": 2, "read": 1, "write": 1, "query": 2}
     assert sf.usage.total() == org.stats()["requests"]
 
 

@@ -69,7 +69,7 @@ def test_one_bad_row_never_fails_its_neighbours(sf: SalesforceCrm, org: StandIn)
     assert "1" * 41 not in results[0].reason
     assert org.record("Contact", late)["fields"]["Phone"] == "030 6"
     [refused] = sf.write("Lead", [RecordWrite(converted, {"Phone": "030 1"})])
-    assert refused.outcome == "failed"
+    assert refused.outcome == "gone"
     assert refused.reason == "The lead was converted and is read-only: its contact carries the numbers now."
 
 
