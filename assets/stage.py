@@ -2,6 +2,7 @@
 
 import logging
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -32,15 +33,26 @@ def root_run(context: dg.AssetExecutionContext | dg.OpExecutionContext) -> str:
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Turn our errors into one sentence on the run's page. Those a person must mend are not retried."""
+    """Turn our errors into one sentence on the run's page. Those a person must mend are not retried.
+
+    Any other error shows where it happened. Messages of the errors behind it may hold people's data, so they stay out of the log.
+    """
     try:
         yield
+    except (dg.Failure, dg.RetryRequested):
+        raise
     except RingTrueError as error:
         raise dg.Failure(
             description=mask_text(str(error)),
             metadata={"kind": type(error).__name__},
             allow_retries=isinstance(error, RetryLater),
-        ) from error
+        ) from None
+    except Exception as error:
+        where = "".join(traceback.format_tb(error.__traceback__))
+        raise dg.Failure(
+            description=f"Unexpected {type(error).__name__}: {mask_text(str(error))}",
+            metadata={"kind": type(error).__name__, "where": MetadataValue.md(f"```\n{where}\n```")},
+        ) from None
 
 
 def counts(values: Mapping[str, int | float]) -> dict[str, MetadataValue[Any]]:
