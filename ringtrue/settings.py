@@ -13,6 +13,7 @@ from ringtrue.errors import SettingsError
 from ringtrue.lookup_settings import LookupsSettings
 from ringtrue.openlineage import OpenLineageSettings
 from ringtrue.registry_settings import DialingSettings, RegistrySettings
+from ringtrue.serve_settings import ServeSettings
 from ringtrue.source_settings import SourceQualitySettings, SourceRule, SourceSlug, check_sources
 
 SETTINGS_VARIABLE = "RINGTRUE_SETTINGS"
@@ -153,6 +154,7 @@ class Settings(_Part):
     lookups: LookupsSettings = LookupsSettings()
     registries: dict[Slug, RegistrySettings] = Field(default_factory=dict)
     dialing_list: DialingSettings = DialingSettings()
+    serve: ServeSettings = ServeSettings()
 
     @model_validator(mode="after")
     def _names_are_free(self) -> Settings:

@@ -1,5 +1,6 @@
 """The ledger: what was seen, decided and changed. The only place that opens the database."""
 
+from ringtrue.ledger import schema_entry as schema_entry
 from ringtrue.ledger import schema_lookups as schema_lookups
 from ringtrue.ledger import schema_permission as schema_permission
 from ringtrue.ledger.database import Ledger
