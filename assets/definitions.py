@@ -26,7 +26,8 @@ from assets.source_checks import build_source_checks
 from assets.status import build_status
 from assets.writeback import build_writeback
 from connectors.resources import CrmResource, LedgerResource
-from ringtrue.settings import Settings, load_settings
+from ringtrue.errors import SettingsError
+from ringtrue.settings import Settings, load_settings, settings_path
 
 
 def build(settings: Settings) -> dg.Definitions:
@@ -64,7 +65,10 @@ def build(settings: Settings) -> dg.Definitions:
     changes = [build_changes(name, connection) for name, connection in crms.items()]
     writebacks = [build_writeback(name, connection) for name, connection in crms.items()]
 
-    jobs, schedules = build_jobs(settings)
+    try:
+        jobs, schedules = build_jobs(settings)
+    except dg.DagsterInvalidDefinitionError as error:
+        raise SettingsError(f"A schedule in {settings_path()} cannot be used: {error}") from error
     graph = Graph(tuple(pulled), tuple(history.key for history in histories), tuple(source_keys))
     stages: list[dg.AssetsDefinition | dg.AssetSpec] = [
         *sources,
