@@ -9,12 +9,14 @@ import typer
 
 from app import commands
 from app.check import check
+from app.consent import consent
 from app.console import guarded
 from app.demo import demo
 from app.lookups import lookups
 from app.replay import replay
 from app.review import reviews
 from app.sources import refund, report, sources, trace
+from app.suppress import blacklist, suppress
 from app.sync import sync
 
 cli = typer.Typer(
@@ -37,6 +39,9 @@ cli.command("demo")(demo)
 cli.add_typer(lookups, name="lookups")
 cli.add_typer(sources, name="sources")
 cli.add_typer(reviews, name="review")
+cli.add_typer(suppress, name="suppress")
+cli.add_typer(blacklist, name="blacklist")
+cli.add_typer(consent, name="consent")
 
 
 @cli.command("sandbox", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
