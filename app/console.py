@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -17,6 +19,19 @@ from ringtrue.masking import mask_text
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 EXIT_ERROR = 2
+
+
+@contextmanager
+def steady_console() -> Iterator[Console]:
+    """A console that keeps its terminal or file while a job runs: Dagster takes the process's standard output into the log of each stage."""
+    try:
+        descriptor = os.dup(sys.stdout.fileno())
+    except (OSError, ValueError):
+        # Standard output is no file of the system's, and Dagster cannot take it.
+        yield out
+        return
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        yield Console(file=stream, highlight=False, force_terminal=out.is_terminal)
 
 
 def print_json(value: Any) -> None:

@@ -11,9 +11,10 @@ from typing import Annotated
 
 import dagster as dg
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from app.console import out
+from app.console import out, steady_console
 from app.demo_summary import count, print_summary
 from app.demo_world import alone, home_of, prepare_crms, running_sandbox, running_ui, settle_in, stopped_like_ctrl_c
 from app.list_country import guess_country
@@ -52,7 +53,7 @@ def demo(
             home.mkdir(parents=True, exist_ok=True)
             if data is not None and country is None and not known:
                 country = _country_of(data)
-            progress = stack.enter_context(_progress())
+            progress = stack.enter_context(_progress(stack.enter_context(steady_console())))
             with _phase(progress, "the sandbox, as it was left" if known else "the sandbox, filled with contacts"):
                 ports = stack.enter_context(running_sandbox(home, lock, contacts=contacts, data=data, country=country))
             settings = settle_in(home, ports, real_people=data is not None)
@@ -84,7 +85,7 @@ def _country_of(data: Path) -> str | None:
     return guess.region
 
 
-def _progress() -> Progress:
+def _progress(console: Console) -> Progress:
     """One line for each thing done, on a terminal; nothing where the output goes to a file or a pipe."""
     return Progress(
         SpinnerColumn(finished_text="[green]✓[/]"),
@@ -92,8 +93,8 @@ def _progress() -> Progress:
         BarColumn(bar_width=20),
         TimeElapsedColumn(),
         TextColumn("{task.fields[doing]}", style="dim"),
-        console=out,
-        disable=not out.is_terminal,
+        console=console,
+        disable=not console.is_terminal,
     )
 
 

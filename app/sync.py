@@ -15,7 +15,7 @@ import dagster as dg
 import typer
 from dagster._core.errors import DagsterExecutionInterruptedError
 
-from app.console import out, print_json
+from app.console import out, print_json, steady_console
 from assets.definitions import build
 from ringtrue.errors import RingTrueError, SettingsError
 from ringtrue.settings import load_settings
@@ -102,10 +102,16 @@ def run_job(
     job = definitions.resolve_job_def(job_name)
     run_id = str(uuid.uuid4())
     started = time.monotonic()
-    with _steps_told(instance, run_id, on_step):
-        result = job.execute_in_process(
-            run_config={**QUIET, **(run_config or {})}, instance=instance, raise_on_error=False, run_id=run_id
-        )
+    try:
+        with _steps_told(instance, run_id, on_step):
+            result = job.execute_in_process(
+                run_config={**QUIET, **(run_config or {})}, instance=instance, raise_on_error=False, run_id=run_id
+            )
+    except KeyboardInterrupt:
+        run = instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            instance.report_run_canceled(run)
+        raise
     if any(_interrupted(event) for event in result.get_step_failure_events()):
         raise KeyboardInterrupt
     metadata: dict[str, dict[str, Any]] = {}
@@ -153,7 +159,7 @@ def sync(
     definitions = build(settings)
     report: dict[str, Any] = {}
     failed: list[str] = []
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance, steady_console() as steps:
         for name in connections or list(settings.connections):
             kind = settings.connections[name].kind
             ran = run_job(
@@ -161,7 +167,7 @@ def sync(
                 instance,
                 f"sync_{name}",
                 run_config=run_config_of(name, kind, full=full, since=since, limit=limit),
-                on_step=None if as_json else (lambda step: out.print(f"  {step}")),
+                on_step=None if as_json else (lambda step: steps.print(f"  {step}")),
             )
             failed += [f"{name}: {failure}" for failure in ran.failures]
             report[name] = {
