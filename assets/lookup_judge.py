@@ -23,12 +23,16 @@ class Judge:
 
     def heard(self, numbers: Sequence[str]) -> None:
         """Decide these numbers again: the ledger has new answers about them."""
+        general = self.decided(numbers)
+        self._line.update(zip(general["number"], general["line"].astype(str), strict=True))
+
+    def decided(self, numbers: Sequence[str]) -> pd.DataFrame:
+        """The decisions of these numbers, whoever carries them, as `status` would make them now."""
         with self._ledger.read() as connection:
             evidence = decisions.evidence(connection, self._ledger.key, list(dict.fromkeys(numbers)), self._now)
         moment = max(pd.Timestamp(self._now, unit="ms", tz="UTC"), evidence["observed_at"].max())
         decided = decide(evidence, self._policy, moment, alarms=self._alarms)
-        general = decided[decided["contact"].isna()]
-        self._line.update(zip(general["number"], general["line"].astype(str), strict=True))
+        return decided[decided["contact"].isna()]
 
     def still_open(self, question: Question, answers: Sequence[Answer]) -> bool:
         """See `connectors.lookups.desk.StillOpen`. A line's state is open until the decision knows it, anything else until it is answered."""

@@ -48,7 +48,7 @@ class HubspotHook(_Part):
     """Webhooks of one HubSpot app."""
 
     connection: str = "hubspot"
-    secret_variable: Variable = "HUBSPOT_CLIENT_SECRET"
+    secret_variable: Variable = "HUBSPOT_CLIENT_SECRET"  # noqa: S105 names a variable
     """Environment variable with the app's client secret, which signs every message."""
     app_id: int | None = None
     """The app RingTrue writes with: events it caused itself are acknowledged and left out."""
@@ -66,7 +66,7 @@ class SalesforceHook(_Part):
 class TwilioHook(_Part):
     """Status callbacks and incoming messages of one Twilio account."""
 
-    token_variable: Variable = "TWILIO_AUTH_TOKEN"
+    token_variable: Variable = "TWILIO_AUTH_TOKEN"  # noqa: S105 names a variable
     """Environment variable with the account's auth token, which signs every message."""
 
 
@@ -82,7 +82,7 @@ class OidcSettings(_Part):
 
     issuer: str
     client_id: str
-    secret_variable: Variable = "RINGTRUE_OIDC_SECRET"
+    secret_variable: Variable = "RINGTRUE_OIDC_SECRET"  # noqa: S105 names a variable
     scope: str = "openid profile email"
     allowed_domains: tuple[str, ...] = ()
     """E-mail domains that may sign in; empty: everybody the issuer lets through."""

@@ -4,8 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from collections.abc import Mapping
 
 import orjson
+
+from ringtrue.ledger import Ledger, inbox
+from ringtrue.settings import Settings
+
+VONAGE = "vonage"
+"""Source of Vonage's answers in the inbox."""
+_LOOK_AGAIN_SECONDS = 0.5
+
+
+class LedgerCallbacks:
+    """Waits for callbacks that the entry service has put into the ledger's inbox, by whichever process it runs in."""
+
+    def __init__(self, ledger: Ledger, address: str) -> None:
+        self._ledger, self.address = ledger, address
+
+    async def wait(self, request_id: str, timeout_seconds: float) -> bytes | None:
+        """The body of a request's callback, None when it does not come in time. It stays in the inbox until it is pruned."""
+        until = time.monotonic() + timeout_seconds
+        while (body := await asyncio.to_thread(self._body, request_id)) is None:
+            if time.monotonic() >= until:
+                return None
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        return body.encode()
+
+    def _body(self, request_id: str) -> str | None:
+        with self._ledger.read() as connection:
+            return inbox.body_of(connection, VONAGE, request_id)
+
+
+def vonage_callbacks(settings: Settings, ledger: Ledger, environ: Mapping[str, str]) -> LedgerCallbacks | None:
+    """Where Vonage is to call back: the entry service's public address. None while that, or its secret part, is not set."""
+    hook = settings.serve.vonage
+    part = environ.get(hook.path_variable, "") if hook else ""
+    if hook is None or not part or settings.serve.public_url is None:
+        return None
+    return LedgerCallbacks(ledger, f"{settings.serve.public_url.rstrip('/')}/callbacks/vonage/{part}")
 
 
 class CallbackBox:
