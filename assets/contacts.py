@@ -13,6 +13,7 @@ from assets.settling import settle
 from assets.stage import columns, counts, now_ms, plain_errors, sample, usage_metadata
 from connectors.crm import Crm
 from connectors.resources import CrmResource, LedgerResource
+from ringtrue.collector import rare_collections
 from ringtrue.errors import LedgerError, SettingsError
 from ringtrue.fields import FieldMap, own_fields
 from ringtrue.ledger import Ledger, contacts
@@ -132,6 +133,7 @@ def reconcile(ledger: Ledger, crm: Crm, origin: Origin, asked: Sequence[str], co
     counted.deleted += len(gone)
 
 
+@rare_collections()
 def pull(
     ledger: Ledger, crm: Crm, settings: Settings, name: str, config: PullConfig
 ) -> tuple[dict[str, PullCounts], list[dict[str, Any]]]:

@@ -306,11 +306,12 @@ class Delivery:
 
     def _guard(self, plan_id: str, object_name: str, batch: Sequence[Change]) -> Guarded:
         watched = guard(self.crm, self.own[object_name], object_name, batch)
-        now = now_ms()
-        with self.ledger.write() as book:
-            journal.finish(book, watched.ended, now)
-            for change, split, state, error in watched.split:
-                journal.split_off(book, plan_id, self.name, change, split, state, error, self.run, now)
+        if watched.ended or watched.split:
+            now = now_ms()
+            with self.ledger.write() as book:
+                journal.finish(book, watched.ended, now)
+                for change, split, state, error in watched.split:
+                    journal.split_off(book, plan_id, self.name, change, split, state, error, self.run, now)
         for state, _, _ in watched.ended:
             self.totals[state] += 1
         self.totals["conflict"] += sum(state == "conflict" for _, _, state, _ in watched.split)

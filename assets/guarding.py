@@ -42,13 +42,14 @@ def guard(crm: Crm, own: OwnFields, object_name: str, batch: Sequence[Change]) -
 
     A field that holds our value already is done; one that holds something else is a conflict of that field alone.
     """
-    names = sorted({name for change in batch for name in guarded_names(own, change)})
+    watched = [guarded_names(own, change) for change in batch]
+    names = sorted({name for each in watched for name in each})
     present = {}
     ids = [change.record_id for change in batch]
     for start in range(0, len(ids), crm.read_size):
         present.update(crm.read(object_name, ids[start : start + crm.read_size], names))
     result = Guarded()
-    for change in batch:
+    for change, guarded in zip(batch, watched, strict=True):
         record = present.get(change.record_id)
         if record is None or record.deleted:
             result.ended.append(("skipped", "the record was deleted or merged away", change.change_id))
@@ -56,7 +57,7 @@ def guard(crm: Crm, own: OwnFields, object_name: str, batch: Sequence[Change]) -
         result.modified[change.record_id] = record.modified_at
         done: Fields = {}
         edited: Fields = {}
-        for name in guarded_names(own, change):
+        for name in guarded:
             before, after = change.fields[name]
             seen = record.values.get(name)
             if same(seen, before):
@@ -83,14 +84,15 @@ def find_slipped_edits(
     crm: Crm, own: OwnFields, object_name: str, rows: Sequence[Change], watched: Guarded
 ) -> list[tuple[Change, Fields]]:
     """Edits that a person made between our look and our write, found in the field history, as changes that restore them."""
-    names = sorted({name for change in rows for name in guarded_names(own, change)})
+    looked_for = [guarded_names(own, change) for change in rows]
+    names = sorted({name for each in looked_for for name in each})
     slipped: list[tuple[Change, Fields]] = []
     for start in range(0, len(rows), HISTORY_BATCH):
         part = rows[start : start + HISTORY_BATCH]
         histories = crm.history(object_name, [change.record_id for change in part], names)
-        for change in part:
+        for change, guarded in zip(part, looked_for[start : start + HISTORY_BATCH], strict=True):
             restore: Fields = {}
-            for name in guarded_names(own, change):
+            for name in guarded:
                 before, after = change.fields[name]
                 versions = histories.get(change.record_id, {}).get(name, [])
                 if len(versions) < 2 or not same(versions[0].value, after):

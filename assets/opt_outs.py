@@ -8,6 +8,7 @@ from dagster import MetadataValue
 
 from assets.stage import BATCH, columns, counts, now_ms, plain_errors, root_run
 from connectors.resources import LedgerResource
+from ringtrue.collector import rare_collections
 from ringtrue.ledger import Ledger, dirty, opt_outs, registries, review, suppressions
 from ringtrue.settings import Settings, load_settings
 
@@ -19,6 +20,7 @@ class OptOutsConfig(dg.Config):
     """Go through every flagged contact again, not only through new flags."""
 
 
+@rare_collections()
 def run(ledger: Ledger, settings: Settings, config: OptOutsConfig) -> dict[str, int]:
     """Turn new do-not-call flags into suppressions of the person and of their numbers."""
     totals = Counter[str]()

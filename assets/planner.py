@@ -7,6 +7,7 @@ from assets.dialling_lists import removals
 from assets.stage import now_ms
 from connectors.lookups.active import emails_are_checked
 from ringtrue.changes import PlanRules, RecordPlan, plan_record
+from ringtrue.collector import rare_collections
 from ringtrue.errors import SettingsError
 from ringtrue.fields import OwnFields, own_fields
 from ringtrue.guard import tally
@@ -52,6 +53,7 @@ def rules_of(settings: Settings, connection: Connection, own: OwnFields) -> Plan
     )
 
 
+@rare_collections()
 def plan_changes(ledger: Ledger, settings: Settings, name: str, run: str, *, full: bool = False) -> Planning:
     """Compare every marked record with what we know, journal the differences and seal them as the open plan."""
     connection = settings.connections[name]

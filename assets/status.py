@@ -9,6 +9,7 @@ from dagster import MetadataValue
 
 from assets.stage import BATCH, columns, counts, now_ms, plain_errors
 from connectors.resources import LedgerResource
+from ringtrue.collector import rare_collections
 from ringtrue.ledger import Ledger, calls, decisions, dirty
 from ringtrue.policy import Policy
 from ringtrue.records import STATUSES
@@ -50,6 +51,7 @@ def trunk_alarms_of(ledger: Ledger, policy: Policy, now: int) -> pd.DataFrame:
     return trunk_alarms(history, policy)
 
 
+@rare_collections()
 def run(ledger: Ledger, settings: Settings, config: StatusConfig) -> tuple[dict[str, int], dict[str, int]]:
     """Decide every number that has new evidence, an expired decision or one of another policy. Returns counts and statuses."""
     policy = policy_of(settings)

@@ -12,6 +12,7 @@ from assets.planner import fields_by_object
 from assets.stage import counts, now_ms, plain_errors, root_run, usage_metadata
 from connectors.crm import Crm
 from connectors.resources import CrmResource, LedgerResource, target_of
+from ringtrue.collector import rare_collections
 from ringtrue.errors import PlanRefused
 from ringtrue.guard import objections, tally
 from ringtrue.ledger import Ledger, journal
@@ -53,16 +54,16 @@ def why_not(ledger: Ledger, settings: Settings, name: str, plan: Plan) -> list[s
     own = fields_by_object(ledger, name, connection)
     with ledger.read() as book:
         first = connection.approve_first and target_of(name, connection).live and not journal.has_written(book, name)
+        if not first and not journal.has_written(book, name):
+            # Nothing was written before and nobody has to approve: there is no usual to compare with.
+            return []
         known = ((fields, own[object_name]) for object_name, fields in journal.not_cleared(book, name, plan.plan_id))
         counted = tally(known)
         living = journal.living_records(book, name)
-        ever = journal.has_written(book, name)
-    if not ever and not first:
-        # Nothing was written before and nobody has to approve: there is no usual to compare with.
-        return []
     return objections(counted, living, settings.guard, first=first)
 
 
+@rare_collections()
 def write_back(
     ledger: Ledger, crm: Crm, settings: Settings, name: str, run: str, root: str, config: WritebackConfig
 ) -> Outcome:

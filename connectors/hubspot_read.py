@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 from urllib.parse import quote
 
 from connectors.crm import PropertyEdit
 from connectors.hubspot_pull import read_rows
-from connectors.hubspot_records import EPOCH, MERGE_FIELDS, RecordReader, merged_ids, read_time
+from connectors.hubspot_records import EPOCH, MERGE_FIELDS, RecordReader, has_merged, merged_ids, read_time
 from connectors.hubspot_wire import Wire
 from ringtrue.records import PulledRecord
 
 HISTORY_SIZE = 50
 """HubSpot halves its batches when versions are asked for."""
 
+_AT = attrgetter("at")
 PROGRAM_SOURCES = frozenset({"INTEGRATION", "API"})
 
 
@@ -30,7 +32,7 @@ def read_records(wire: Wire, object_name: str, ids: Sequence[str], reader: Recor
         if row["id"] in asked:
             found[row["id"]] = reader(row)
     for row in rows:
-        for loser in merged_ids(row["properties"], row["id"]):
+        for loser in merged_ids(row["properties"], row["id"]) if has_merged(row["properties"]) else ():
             if loser in asked and loser not in found:
                 found[loser] = gone(loser, reader, row)
     for record_id in wanted:
@@ -86,14 +88,11 @@ def read_history(
 def _versions(versions: Iterable[dict[str, Any]], own_source_id: str | None) -> list[PropertyEdit]:
     edits = []
     for version in versions:
-        source, source_id = str(version.get("sourceType") or ""), str(version.get("sourceId") or "")
+        get = version.get
+        source, source_id = str(get("sourceType") or ""), str(get("sourceId") or "")
         ours = source in PROGRAM_SOURCES and own_source_id in (None, source_id)
-        edits.append(
-            PropertyEdit(
-                version.get("value") or None,
-                read_time(version.get("timestamp")) or EPOCH,
-                f"{source}:{source_id}" if source_id else source,
-                ours,
-            )
-        )
-    return sorted(edits, key=lambda edit: edit.at, reverse=True)
+        at = read_time(get("timestamp")) or EPOCH
+        edits.append(PropertyEdit(get("value") or None, at, f"{source}:{source_id}" if source_id else source, ours))
+    if len(edits) > 1:
+        edits.sort(key=_AT, reverse=True)
+    return edits

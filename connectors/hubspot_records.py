@@ -19,7 +19,7 @@ def read_time(text: str | int | None) -> datetime | None:
     """Read a moment as HubSpot writes it: ISO 8601, or milliseconds since 1970 as a number or text."""
     if text is None or text == "":
         return None
-    if isinstance(text, int) or text.lstrip("-").isdigit():
+    if isinstance(text, int) or (text[4:5] != "-" and text.lstrip("-").isdigit()):
         return datetime.fromtimestamp(int(text) / 1000, UTC)
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -28,6 +28,11 @@ def read_time(text: str | int | None) -> datetime | None:
 def iso(moment: datetime) -> str:
     """Write a moment as ISO 8601 in UTC with milliseconds, ending in "Z"."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def has_merged(properties: Mapping[str, str | None]) -> bool:
+    """Whether any record was merged into this one."""
+    return bool(properties.get(MERGE_FIELDS[0]) or properties.get(MERGE_FIELDS[1]))
 
 
 def merged_ids(properties: Mapping[str, str | None], own_id: str) -> tuple[str, ...]:
@@ -69,9 +74,7 @@ class RecordReader:
             read_time(changed) or EPOCH,
             archived,
             merged_into,
-            merged_ids(properties, record_id)
-            if properties.get(MERGE_FIELDS[0]) or properties.get(MERGE_FIELDS[1])
-            else (),
+            merged_ids(properties, record_id) if has_merged(properties) else (),
         )
 
 

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import hubspot
 import orjson
+import urllib3
 
 from connectors.crm import Usage
 from connectors.http import RetryPolicy, Timeouts, never_arrived, retrying
@@ -88,7 +89,15 @@ class Wire:
         client = hubspot.HubSpot(access_token=token, host=self.host, retry=False)
         self._api = client.crm.contacts.basic_api.api_client
         self.token = token
-        self._timeout = timeouts.pair()
+        self._pool = self._api.rest_client.pool_manager.connection_from_url(self.host)
+        self._prefix = urlsplit(self.host).path
+        self._headers = {
+            **self._api.default_headers,
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {token}",
+        }
+        self._timeout = urllib3.Timeout(connect=timeouts.connect_seconds, read=timeouts.read_seconds)
         self._policy = policy
         self._daily_share = daily_share
         self._clock = clock
@@ -127,7 +136,7 @@ class Wire:
             self._guard_allowance()
             bucket.take()
             self.usage.count(kind)
-            status, headers, raw = self._exchange(method, path, query, body, what)
+            status, headers, raw = self._exchange(method, path, query, body)
             self._learn(headers, counted=kind != "search")
             if 200 <= status < 300 or status in allow:
                 return Answer(status, self._json(raw, what, writing))
@@ -146,34 +155,17 @@ class Wire:
         return retrying(once, policy=self._policy, retry_if=may_repeat, on_retry=on_retry, sleep=self.sleep)
 
     def _exchange(
-        self, method: str, path: str, query: Sequence[tuple[str, str]], sent: Any, what: str
+        self, method: str, path: str, query: Sequence[tuple[str, str]], sent: Any
     ) -> tuple[int, Mapping[str, str], bytes]:
-        try:
-            response = self._api.call_api(
-                path,
-                method,
-                {},
-                list(query),
-                {"Accept": "application/json", "Content-Type": "application/json"},
-                body=sent,
-                auth_settings=["oauth2"],
-                _preload_content=False,
-                _request_timeout=self._timeout,
-            )
-            return response.status, response.headers, response.data
-        except UnicodeDecodeError as exc:
-            # The client decodes error bodies as UTF-8 whatever they are, and loses the status on the way.
-            lost = exc.__context__
-            return int(getattr(lost, "status", 0) or 502), getattr(lost, "headers", None) or {}, b""
-        except Exception as exc:
-            # Each sub-package of the client has exceptions of its own without a common base: the status tells them.
-            status = getattr(exc, "status", None)
-            if not isinstance(status, int):
-                raise
-            if status == 0:
-                raise ConnectionLost(f"The secure connection to HubSpot broke when we wanted to {what}.") from exc
-            body = getattr(exc, "body", None) or b""
-            return status, getattr(exc, "headers", None) or {}, body.encode() if isinstance(body, str) else body
+        # The client's pool without its models, which walk through every body in Python and decode errors as UTF-8 whatever they are.
+        response = self._pool.urlopen(
+            method,
+            f"{self._prefix}{path}?{urlencode(query)}" if query else f"{self._prefix}{path}",
+            body=None if sent is None else orjson.dumps(sent),
+            headers=self._headers,
+            timeout=self._timeout,
+        )
+        return response.status, response.headers, response.data
 
     def _json(self, raw: bytes, what: str, writing: bool) -> Any:
         if not raw:

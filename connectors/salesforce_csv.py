@@ -146,11 +146,13 @@ def csv_of(rows: Iterable[RecordWrite], fields: Sequence[str] = ()) -> bytes:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["Id", *columns])
     for row in ordered:
-        values = row.values
-        writer.writerow([row.record_id, *(cell(values[name]) if name in values else "" for name in columns)])
+        cells = {name: cell(value) for name, value in row.values.items()}
+        writer.writerow([row.record_id, *[cells.get(name, "") for name in columns]])
     return text.getvalue().encode()
 
 
 def cell(value: str | None) -> str:
     """A value as a cell: empty text clears the field like None does, the same as over JSON. NUL is no character of a CSV."""
-    return value.replace("\0", "") if value else CLEAR
+    if not value:
+        return CLEAR
+    return value.replace("\0", "") if "\0" in value else value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from typing import Literal, NamedTuple
 
 from ringtrue.fields import OwnFields
@@ -72,6 +73,11 @@ class PlanRules:
     registry_flags: Literal["any", "all"] = "all"
     why_url: str | None = None
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The record's phone fields, the main one first."""
+        return {field: place for place, field in enumerate(self.own.phone_status)}
+
 
 class RecordPlan(NamedTuple):
     """The changes of one record: {field: [before, after]}, and the holds of an undo that ended because something else is known now."""
@@ -87,10 +93,9 @@ def best_number(numbers: Sequence[NumberState]) -> NumberState | None:
     return min(numbers, key=lambda number: _RANK[number.status], default=None)
 
 
-def _in_field_order(numbers: Sequence[NumberState], own: OwnFields) -> list[NumberState]:
+def _in_field_order(numbers: Sequence[NumberState], places: dict[str, int]) -> list[NumberState]:
     """Numbers in the order of the record's phone fields: the main field comes first."""
-    place = {field: position for position, field in enumerate(own.phone_status)}
-    return sorted(numbers, key=lambda number: (place.get(number.field, len(place)), number.position))
+    return sorted(numbers, key=lambda number: (places.get(number.field, len(places)), number.position))
 
 
 def is_suppressed(contact: ContactState, rules: PlanRules) -> bool:
@@ -130,6 +135,7 @@ def next_channel(
     return "phone" if best is not None and not suppressed and best.status == "no_answer" else "none"
 
 
+@lru_cache(maxsize=4_096)
 def _text_of_moment(moment: int) -> str:
     return datetime.fromtimestamp(moment / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
@@ -144,7 +150,7 @@ def plan_record(contact: ContactState, rules: PlanRules) -> RecordPlan | None:
     fields: Fields = {}
     by_field: dict[str, NumberState] = {}
     per_field: dict[str, int] = {}
-    numbers = contact.numbers if len(contact.numbers) < 2 else _in_field_order(contact.numbers, own)
+    numbers = contact.numbers if len(contact.numbers) < 2 else _in_field_order(contact.numbers, rules.places)
     for number in numbers:
         per_field[number.field] = per_field.get(number.field, 0) + 1
         held = by_field.get(number.field)
@@ -153,21 +159,25 @@ def plan_record(contact: ContactState, rules: PlanRules) -> RecordPlan | None:
     best = best_number(numbers)
     suppressed = is_suppressed(contact, rules)
 
+    wanted: dict[str, str | None] = {}
     for field, name in own.phone_status.items():
         shown = by_field.get(field)
-        _set(fields, seen, name, shown.status if shown else None)
+        wanted[name] = shown.status if shown else None
     if rules.mode == "separate_field":
         for field, name in own.phone_e164.items():
             shown = by_field.get(field)
-            _set(fields, seen, name, shown.e164 if shown and shown.valid else None)
-    status: str | None = "do_not_call" if suppressed else best.status if best else None
-    _set(fields, seen, own.status, status)
+            wanted[name] = shown.e164 if shown and shown.valid else None
+    wanted[own.status] = "do_not_call" if suppressed else best.status if best else None
     usable = best is not None and best.status in _SHOWN_AS_BEST and not suppressed
-    _set(fields, seen, own.best_number, best.e164 if usable and best else None)
+    wanted[own.best_number] = best.e164 if usable and best else None
     nothing_known = best is None and not suppressed
-    _set(fields, seen, own.next_channel, None if nothing_known else next_channel(contact, best, suppressed, numbers))
+    wanted[own.next_channel] = None if nothing_known else next_channel(contact, best, suppressed, numbers)
     link = f"{rules.why_url.rstrip('/')}/{contact.why_id}" if rules.why_url else contact.why_id
-    _set(fields, seen, own.why, None if nothing_known else link)
+    wanted[own.why] = None if nothing_known else link
+    for name, value in wanted.items():
+        before = seen.get(name)
+        if before != value:
+            fields[name] = [before, value]
 
     reason, checked_at = _explain(contact, best, suppressed)
     seen_moment = moment_of(seen.get(own.checked_at))
@@ -183,10 +193,10 @@ def plan_record(contact: ContactState, rules: PlanRules) -> RecordPlan | None:
     if rules.mode == "replace":
         for field, number in by_field.items():
             if per_field[field] == 1 and number.valid and number.sure and number.e164 and field in own.phone_status:
-                wanted = f"{number.e164} x{number.extension}" if number.extension else number.e164
+                written = f"{number.e164} x{number.extension}" if number.extension else number.e164
                 raw = contact.raw_phones.get(field)
-                if raw is not None and raw != wanted:
-                    fields[field] = [raw, wanted]
+                if raw is not None and raw != written:
+                    fields[field] = [raw, written]
     released = [] if not contact.holds else _mind_holds(contact, own, fields)
     flagged = seen.get(own.do_not_call) == "true"
     if suppressed and not flagged:

@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection, text
 
 from ringtrue.ledger import dirty
@@ -19,6 +21,10 @@ _CONTENT = ("status", "line", "reach", "identity", "permission", "reason")
 EVIDENCE_COLUMNS = (
     "number", "contact", "source", "group", "outcome", "observed_at", "trunk", "log_lr", "id", "detail",
 )  # fmt: skip
+
+
+_FORMAT_IDS: dict[str | None, str] = {}
+"""Ids of the numbering rules' observations, by reason: there are few, and each number has one."""
 
 
 def mark_due(connection: Connection, now: int, policy_version: str) -> int:
@@ -66,12 +72,21 @@ def evidence(connection: Connection, key: bytes, numbers: Sequence[str], now: in
             "LEFT JOIN contacts AS survivor ON survivor.connection = loser.connection AND survivor.object = loser.object "
             "AND survivor.record_id = loser.merged_into WHERE NOT o.void",
         )
-    rows: list[tuple[Any, ...]] = [
-        (number, None, "rules", "rules", "format_valid" if valid else "format_invalid", now, None, None,
-         f"format:{reason or 'valid'}", None if valid else reason)
-        for number, valid, reason in formats
-    ]  # fmt: skip
+    valid, count = [row[1] for row in formats], len(formats)
+    columns: list[list[Any]] = [
+        [row[0] for row in formats],
+        [None] * count,
+        ["rules"] * count,
+        ["rules"] * count,
+        ["format_valid" if fine else "format_invalid" for fine in valid],
+        [now] * count,
+        [None] * count,
+        [None] * count,
+        [_FORMAT_IDS.setdefault(row[2], f"format:{row[2] or 'valid'}") for row in formats],
+        [None if row[1] else row[2] for row in formats],
+    ]
     # Permission comes from the suppressions alone: a call in which somebody said stop shows here only that the line is alive.
+    rows: list[tuple[Any, ...]] = [(*row[:8], f"observation:{row[8]}", row[9]) for row in seen]
     rows += [
         (*row[:4], "reached" if row[4] == "opted_out" else row[4], *row[5:8], f"observation:{row[8]}", row[9])
         for row in seen
@@ -86,8 +101,9 @@ def evidence(connection: Connection, key: bytes, numbers: Sequence[str], now: in
          f"registry:{listed.registry_id}", None)
         for listed in listings(connection, numbers)
     ]  # fmt: skip
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(EVIDENCE_COLUMNS)
-    frame = pd.DataFrame(dict(zip(EVIDENCE_COLUMNS, map(list, columns), strict=True)))
+    for column, more in zip(columns, zip(*rows, strict=True), strict=False):
+        column += more
+    frame = pd.DataFrame(dict(zip(EVIDENCE_COLUMNS, columns, strict=True)))
     frame["observed_at"] = pd.to_datetime(frame["observed_at"], unit="ms", utc=True)
     frame["contact"] = frame["contact"].astype("Int64")
     frame["log_lr"] = frame["log_lr"].astype("float64")
@@ -119,7 +135,7 @@ def store(
     retired: list[tuple[bool, int]] = []
     moved: list[tuple[int | None, str, int]] = []
     changed: set[str] = set()
-    for number, contact, content, confidence, row_evidence, recheck in _rows(decided):
+    for number, contact, content, confidence, rests_on, recheck in _rows(decided):
         before = current.pop((number, contact), None)
         if before is not None and before[3:] == content:
             if before[1] != policy_version or before[2] != recheck:
@@ -129,7 +145,7 @@ def store(
             retired.append((False, before[0]))
         changed.add(number)
         inserts.append((
-            number, contact, *content, confidence, orjson.dumps(row_evidence).decode(), policy_version, now, recheck, True,
+            number, contact, *content, confidence, rests_on, policy_version, now, recheck, True,
         ))  # fmt: skip
     for (number, _), before in current.items():
         # A number that nobody carries any more, or a contact-level fact that no evidence supports now.
@@ -144,13 +160,12 @@ def store(
     )
     update_rows(connection, "decisions", ["recheck_at", "policy"], ["decision_id"], moved)
     if changed:
-        with batch_of(connection, changed) as batch:
+        with batch_of(connection, sorted(changed)) as batch:
             dirty.mark_by_query(
                 connection,
                 "contact_id",
-                f"SELECT DISTINCT 'changes:' || c.connection AS stage, c.contact_id AS key FROM {batch} AS b "
-                "JOIN phones AS p ON p.number = b.key JOIN contacts AS c ON c.contact_id = p.contact_id "
-                "WHERE c.deleted_at IS NULL",
+                "SELECT 'changes:' || c.connection AS stage, c.contact_id AS key FROM contacts AS c WHERE c.contact_id IN "
+                f"(SELECT p.contact_id FROM {batch} AS b JOIN phones AS p ON p.number = b.key) AND c.deleted_at IS NULL",
                 {},
             )
     dirty.clear(connection, "number", STAGE, marks)
@@ -159,8 +174,8 @@ def store(
 
 def _rows(
     decided: pd.DataFrame,
-) -> Iterator[tuple[str, int, tuple[str, ...], float, list[str], int | None]]:
-    """Decisions row by row: number, contact (0: none), content, confidence, evidence, re-check moment."""
+) -> Iterator[tuple[str, int, tuple[str, ...], float, str, int | None]]:
+    """Decisions row by row: number, contact (0: none), content, confidence, evidence as JSON, re-check moment."""
     recheck = decided["recheck_at"].astype("datetime64[ms, UTC]")
     moments = recheck.astype("int64").where(recheck.notna(), -1).tolist()
     return zip(
@@ -168,10 +183,21 @@ def _rows(
         decided["contact"].fillna(0).astype("int64").tolist(),
         zip(*(decided[name].tolist() for name in _CONTENT), strict=True),
         decided["confidence"].tolist(),
-        map(list, decided["evidence"].tolist()),
+        _json_lists(decided["evidence"]),
         (None if value < 0 else value for value in moments),
         strict=True,
     )
+
+
+def _json_lists(lists: pd.Series) -> list[str]:
+    """Lists of ids as JSON."""
+    array = pa.array(lists, pa.list_(pa.string()))
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    joined = pc.binary_join(array, '","')
+    if pc.any(pc.match_substring_regex(pc.list_flatten(array), r'["\\\x00-\x1f]')).as_py():
+        return [orjson.dumps(ids).decode() for ids in array.to_pylist()]
+    return [f'["{ids}"]' if ids else "[]" for ids in joined.to_pylist()]
 
 
 def status_counts(connection: Connection) -> dict[str, int]:

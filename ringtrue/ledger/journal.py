@@ -75,6 +75,10 @@ class Plan(NamedTuple):
     approved_hash: str | None
 
 
+_OPEN = "state IN ('planned', 'sending', 'failed')"
+"""The condition of the index on open changes, word for word: without it SQLite does not see that the index will do."""
+
+
 def new_plan_id() -> str:
     """A short id that a person can type."""
     return secrets.token_hex(4)
@@ -127,7 +131,8 @@ def seal(
         connection.execute(
             text(
                 "UPDATE changes SET plan_id = :plan, state = 'planned' WHERE connection = :connection AND plan_id <> :plan "
-                "AND state IN ('planned', 'failed') AND plan_id IN (SELECT plan_id FROM plans WHERE purpose = 'sync')"
+                "AND state IN ('planned', 'failed') AND plan_id IN (SELECT plan_id FROM plans WHERE purpose = 'sync') "
+                f"AND {_OPEN}"
             ),
             {"plan": plan_id, "connection": connection_name},
         )
@@ -142,7 +147,7 @@ def seal(
     result = stream(
         connection,
         "SELECT object, record_id, fields FROM changes WHERE connection = :connection AND plan_id = :plan "
-        "AND state = 'planned' ORDER BY change_id",
+        f"AND state = 'planned' AND {_OPEN} ORDER BY change_id",
         {"connection": connection_name, "plan": plan_id},
     )
     for object_name, record_id, text_of_fields in result:
@@ -267,7 +272,7 @@ def planned(
             connection,
             f"SELECT {_CHANGE} FROM changes AS ch JOIN contacts AS c ON c.contact_id = ch.contact_id "
             "WHERE ch.connection = :connection AND ch.plan_id = :plan AND ch.state = 'planned' AND ch.guarded = :guarded "
-            "AND ch.object = :object "
+            f"AND ch.object = :object AND ch.{_OPEN} "
             "AND ch.change_id > :after AND (:only IS NULL OR ch.record_id = :only) "
             "AND (ch.undoes IS NOT NULL OR NOT EXISTS "
             "(SELECT 1 FROM dirty_contacts AS d WHERE d.stage = :stage AND d.contact_id = ch.contact_id)) "
@@ -285,7 +290,7 @@ def not_cleared(connection: Connection, connection_name: str, plan_id: str) -> I
     for object_name, fields in stream(
         connection,
         "SELECT object, fields FROM changes WHERE connection = :connection AND plan_id = :plan AND state = 'planned' "
-        "AND NOT cleared",
+        f"AND NOT cleared AND {_OPEN}",
         {"connection": connection_name, "plan": plan_id},
     ):
         yield object_name, orjson.loads(fields)
@@ -296,7 +301,7 @@ def clear_plan(connection: Connection, connection_name: str, plan_id: str) -> No
     connection.execute(
         text(
             "UPDATE changes SET cleared = true WHERE connection = :connection AND plan_id = :plan AND state = 'planned' "
-            "AND NOT cleared"
+            f"AND NOT cleared AND {_OPEN}"
         ),
         {"connection": connection_name, "plan": plan_id},
     )
@@ -307,7 +312,7 @@ def count_planned(connection: Connection, connection_name: str, plan_id: str) ->
     rows = fetch(
         connection,
         "SELECT object, guarded, count(*) FROM changes WHERE connection = :connection AND plan_id = :plan "
-        "AND state = 'planned' GROUP BY object, guarded",
+        f"AND state = 'planned' AND {_OPEN} GROUP BY object, guarded",
         {"connection": connection_name, "plan": plan_id},
     )
     return {(row[0], bool(row[1])): int(row[2]) for row in rows}
@@ -320,7 +325,8 @@ def sending(connection: Connection, connection_name: str, limit: int) -> list[Ch
         for row in fetch(
             connection,
             f"SELECT {_CHANGE} FROM changes AS ch JOIN contacts AS c ON c.contact_id = ch.contact_id "
-            "WHERE ch.connection = :connection AND ch.state = 'sending' ORDER BY ch.job, ch.change_id LIMIT :limit",
+            f"WHERE ch.connection = :connection AND ch.state = 'sending' AND ch.{_OPEN} "
+            "ORDER BY ch.job, ch.change_id LIMIT :limit",
             {"connection": connection_name, "limit": limit},
         )
     ]
@@ -333,7 +339,8 @@ def of_job(connection: Connection, connection_name: str, job: str) -> list[Chang
         for row in fetch(
             connection,
             f"SELECT {_CHANGE} FROM changes AS ch JOIN contacts AS c ON c.contact_id = ch.contact_id "
-            "WHERE ch.connection = :connection AND ch.state = 'sending' AND ch.job = :job ORDER BY ch.change_id",
+            f"WHERE ch.connection = :connection AND ch.state = 'sending' AND ch.{_OPEN} AND ch.job = :job "
+            "ORDER BY ch.change_id",
             {"connection": connection_name, "job": job},
         )
     ]

@@ -49,7 +49,7 @@ def contact_states(
             for row in fetch(
                 connection,
                 "SELECT d.contact_id, d.number, d.status, d.reason, d.decided_at, d.decision_id "
-                f"FROM {batch} AS b JOIN decisions AS d ON d.contact_id = b.key WHERE d.current",
+                f"FROM {batch} AS b JOIN decisions AS d ON d.contact_id = b.key WHERE d.current AND d.contact_id <> 0",
             )
         }
         holds: dict[int, dict[str, str | None]] = {}
@@ -66,23 +66,8 @@ def contact_states(
         own_fact = own_facts.get((row[0], row[13])) if own_facts else None
         if own_fact is not None and decided[0] != "do_not_call":
             decided = own_fact
-        numbers.setdefault(row[0], []).append(
-            NumberState(
-                row[1],
-                row[2],
-                row[3],
-                row[4],
-                row[5],
-                bool(row[6]),
-                bool(row[7]),
-                row[8],
-                decided[0],
-                decided[1],
-                decided[2],
-                decided[3],
-                row[13] in personal,
-            )
-        )
+        state = NumberState._make((*row[1:9], *decided, row[13] in personal))
+        numbers.setdefault(row[0], []).append(state)
     texting = _may_be_texted(connection, key, numbers)
     none: dict[str, str | None] = {}
     return [

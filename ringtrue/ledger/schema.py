@@ -90,7 +90,7 @@ phones = Table(
     Column("reason", Text),
     Column("region", Text),
     Column("type", Text),
-    Index("ix_phones_number", "number"),
+    Index("ix_phones_number", "number", "valid", "reason"),
     comment="written by phones. `number` is the E.164, or ? and a hash of the text where there is none",
     sqlite_with_rowid=False,
 )
@@ -208,6 +208,12 @@ decisions = Table(
         postgresql_where=text("current AND recheck_at IS NOT NULL"),
     ),
     Index("ix_decisions_number", "number"),
+    Index(
+        "ix_decisions_contact",
+        "contact_id",
+        sqlite_where=text("contact_id <> 0"),
+        postgresql_where=text("contact_id <> 0"),
+    ),
     comment="written by status. Older decisions stay, `current` false, since changes refer to them",
 )
 
@@ -231,6 +237,13 @@ suppressions = Table(
     Column("previous_hash", Text, nullable=False),
     Column("hash", Text, nullable=False),
     UniqueConstraint("source", "cause", "kind", "scope", "number_key", "contact_id"),
+    Index("ix_suppressions_number", "number"),
+    Index(
+        "ix_suppressions_erased",
+        "number_key",
+        sqlite_where=text("number IS NULL AND scope = 'number'"),
+        postgresql_where=text("number IS NULL AND scope = 'number'"),
+    ),
     Index("ix_suppressions_number_key", "number_key"),
     Index("ix_suppressions_contact", "contact_id"),
     Index("ix_suppressions_lifts", "lifts"),

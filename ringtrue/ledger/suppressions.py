@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, text
@@ -92,14 +92,17 @@ def _unknown(connection: Connection, key: bytes, events: Sequence[Suppression]) 
     for event in events:
         hashed = number_key(key, event.number) if event.number else ""
         keyed[(event.source, event.cause, event.kind, event.scope, hashed, event.contact_id or 0)] = (event, hashed)
-    with batch_of(connection, {identity[1] for identity in keyed}) as batch:
-        known = set(
-            fetch(
-                connection,
-                "SELECT s.source, s.cause, s.kind, s.scope, s.number_key, s.contact_id "
-                f"FROM {batch} AS b JOIN suppressions AS s ON s.cause = b.key",
+    known: set[tuple[Any, ...]] = set()
+    for source in sorted({identity[0] for identity in keyed}):
+        with batch_of(connection, {identity[1] for identity in keyed if identity[0] == source}) as batch:
+            known.update(
+                fetch(
+                    connection,
+                    "SELECT s.source, s.cause, s.kind, s.scope, s.number_key, s.contact_id "
+                    f"FROM {batch} AS b JOIN suppressions AS s ON s.source = :source AND s.cause = b.key",
+                    {"source": source},
+                )
             )
-        )
     return [value for identity, value in keyed.items() if identity not in known]
 
 
@@ -135,6 +138,9 @@ LIVE = "s.kind = 'opt_out' AND NOT EXISTS (SELECT 1 FROM suppressions AS l WHERE
 """SQL condition: suppression `s` holds, nothing lifted it."""
 
 
+_ERASED = "s.number IS NULL AND s.scope = 'number'"
+
+
 def kind_of(source: str) -> str:
     """The kind of a source, as `decide` and its sentences know it: "crm_flag:salesforce" is crm_flag, "registry:uk_tps" uk_tps."""
     kind, _, rest = source.partition(":")
@@ -152,14 +158,23 @@ class LiveNumber(NamedTuple):
 
 def live_numbers(connection: Connection, key: bytes, numbers: Sequence[str]) -> list[LiveNumber]:
     """Live suppressions of the numbers given. Numbers erased from the clear column are found too, by their keyed hash."""
-    by_key = {number_key(key, number): number for number in numbers}
-    with batch_of(connection, list(by_key)) as batch:
+    columns = "s.event_id, s.source, s.at FROM {batch} AS b JOIN suppressions AS s"
+    with batch_of(connection, numbers) as batch:
         rows = fetch(
             connection,
-            f"SELECT s.number_key, s.event_id, s.source, s.at FROM {batch} AS b JOIN suppressions AS s ON s.number_key = b.key "
-            f"WHERE s.scope = 'number' AND {LIVE} ORDER BY s.event_id",
+            f"SELECT s.number, {columns.format(batch=batch)} ON s.number = b.key WHERE s.scope = 'number' AND {LIVE}",
         )
-    return [LiveNumber(by_key[row[0]], row[1], row[2], row[3]) for row in rows]
+    if fetch(connection, f"SELECT 1 FROM suppressions AS s WHERE {_ERASED} LIMIT 1"):
+        by_key = {number_key(key, number): number for number in numbers}
+        with batch_of(connection, list(by_key)) as batch:
+            rows += [
+                (by_key[row[0]], *row[1:])
+                for row in fetch(
+                    connection,
+                    f"SELECT s.number_key, {columns.format(batch=batch)} ON s.number_key = b.key WHERE {_ERASED} AND {LIVE}",
+                )
+            ]
+    return sorted((LiveNumber(*row) for row in rows), key=lambda live: live.event_id)
 
 
 def live_persons(connection: Connection, contact_ids: Sequence[int]) -> dict[int, int]:
@@ -188,14 +203,18 @@ def broken_link(connection: Connection) -> int | None:
         "recorded_at, previous_hash, hash FROM suppressions ORDER BY event_id",
     )
     for number, row in enumerate(result, start=1):
+        (event_id, kind, scope, keyed, contact_id, cause, source, evidence, actor, second_person, lifts, at, recorded_at,
+         before, digest) = row  # fmt: skip
         event = Suppression(
-            kind=row.kind, scope=row.scope, number=None, contact_id=row.contact_id or None, cause=row.cause, source=row.source,
-            evidence=row.evidence, actor=row.actor, at=row.at, second_person=row.second_person, lifts=row.lifts,
-        )  # fmt: skip
-        expected = _event_hash(previous, row.event_id, event, row.number_key, row.recorded_at)
-        if row.event_id != number or row.previous_hash != previous or row.hash != expected:
-            return int(row.event_id)
-        previous = row.hash
+            kind, scope, None, contact_id or None, cause, source, evidence, actor, at, second_person, lifts
+        )
+        if (
+            event_id != number
+            or before != previous
+            or digest != _event_hash(previous, event_id, event, keyed, recorded_at)
+        ):
+            return int(event_id)
+        previous = digest
     return None
 
 
