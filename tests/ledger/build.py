@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from ringtrue.fields import FieldMap, own_fields
@@ -29,10 +30,19 @@ def origin(connection: str = "salesforce", object_name: str = "Contact") -> Orig
 
 
 def record(
-    record_id: str, *, minutes: int = 0, deleted: bool = False, merged_into: str | None = None, **values: str | None
+    record_id: str,
+    *,
+    minutes: float = 0,
+    deleted: bool = False,
+    merged_into: str | None = None,
+    merged_from: tuple[str, ...] = (),
+    ours: Mapping[str, str] | None = None,
+    **values: str | None,
 ) -> PulledRecord:
+    """A record as last changed some minutes after START; `ours` holds fields of our own by name."""
     moment = START + timedelta(minutes=minutes)
-    return PulledRecord(record_id, {"Name": record_id, **values}, START, moment, deleted, merged_into)
+    named = {"Name": record_id, **values, **(ours or {})}
+    return PulledRecord(record_id, named, START, moment, deleted, merged_into, merged_from)
 
 
 def pull(ledger: Ledger, *records: PulledRecord, connection: str = "salesforce") -> PullCounts:
