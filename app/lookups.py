@@ -67,18 +67,17 @@ def export(
         budget = chosen.settings.services[roundtrip.NAME].budget
         going: list[Intent] = []
         declined = Counter[str]()
-        for start in range(0, len(able), offer.batch_size):
-            # Most of a list may stand within its lifetime: go on until the file is full.
-            wanted = (most or len(able)) - len(going)
-            for each in book.reserve(
-                offer=offer, service=roundtrip.NAME, questions=able[start : start + wanted], budget=budget
-            ):
+        full = min(most or offer.batch_size, offer.batch_size)
+        place = 0
+        while len(going) < full and place < len(able):
+            # Many of a list may stand within their lifetime: go on until the file is full.
+            some = able[place : place + full - len(going)]
+            place += len(some)
+            for each in book.reserve(roundtrip.NAME, offer, some, budget):
                 if isinstance(each, Intent):
                     going.append(each)
                 else:
                     declined[each.reason] += 1
-            if len(going) >= (most or len(able)):
-                break
         path: Path | None = None
         if going:
             job = asyncio.run(service.submit([intent.question for intent in going]))

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from assets.status import policy_of, trunk_alarms_of
 from connectors.lookups import open_services
 from connectors.lookups.active import Active, active
 from connectors.lookups.book import LedgerBook
+from connectors.lookups.callbacks import vonage_callbacks
 from connectors.lookups.desk import Desk
 from connectors.lookups.protocol import LookupService, Question
 from connectors.lookups.report import DeskReport, ServiceReport
@@ -69,9 +71,12 @@ def run(
     now = now_ms()
     chosen = active(settings)
     outcome = Outcome(sandbox=chosen.sandbox)
-    services, unopened = open_services(
-        chosen.settings, Surroundings(environ=chosen.environ, folder=Path(chosen.settings.folder))
+    around = Surroundings(
+        environ=chosen.environ,
+        callbacks=vonage_callbacks(settings, ledger, os.environ),
+        folder=Path(chosen.settings.folder),
     )
+    services, unopened = open_services(chosen.settings, around)
     for sentence in unopened:
         name, _, why = sentence.partition(" was left out: ")
         outcome.left_out[name] = why
@@ -81,8 +86,8 @@ def run(
         for left in spend.open_runs(connection):
             if left != run_id and is_over(left):
                 spend.end_run(connection, left)
-        print_ = _fingerprint(chosen)
-        everything = config.full or meta.value(connection, "lookups") != print_
+        seen = _fingerprint(chosen, services)
+        everything = config.full or meta.value(connection, "lookups") != seen
         touched = lookups.waiting_contacts(connection)
         if everything:
             touched = lookups.all_contacts(connection)
@@ -90,8 +95,7 @@ def run(
     asyncio.run(_ask(grounds, settings, choice, touched, run_id, root, outcome))
     with ledger.write() as connection:
         spend.note_disagreements(connection, root, outcome.totals["disagreements"], now)
-        if not outcome.left_out:
-            meta.set_value(connection, "lookups", print_)
+        meta.set_value(connection, "lookups", seen)
         outcome.months = spend.months(connection)
     outcome.totals["numbers looked at"] = len(choice.looked_at)
     outcome.totals["numbers nobody may call"] = choice.closed
@@ -99,10 +103,16 @@ def run(
     return outcome
 
 
-def _fingerprint(chosen: Active) -> str:
-    """Changes with what is switched on and how it is asked: then every number is looked at again."""
-    plain = {name: service.model_dump_json() for name, service in chosen.settings.enabled.items()}
-    content = f"{sorted(plain.items())}{chosen.settings.cadence.model_dump_json()}{chosen.settings.keep_in_country}{chosen.settings.line_types}"
+_NO_MATTER = {"sandbox_url", "base_url", "secrets", "budget", "rate_per_second", "concurrency", "timeout_seconds"}
+"""Settings of a service that do not change which questions are worth asking."""
+
+
+def _fingerprint(chosen: Active, services: Sequence[LookupService]) -> str:
+    """Changes with what can be asked and how it is chosen: then every number is looked at again."""
+    names = sorted(service.facts.name for service in services)
+    plain = [(name, chosen.settings.services[name].model_dump_json(exclude=_NO_MATTER)) for name in names]
+    common = chosen.settings
+    content = f"{plain}{common.cadence.model_dump_json()}{common.keep_in_country}{common.line_types}"
     return blake2b(content.encode(), digest_size=12).hexdigest()
 
 
@@ -286,7 +296,7 @@ def build_lookups(settings: Settings, deps: Sequence[dg.AssetKey]) -> dg.AssetsD
             return record is not None and record.is_finished
 
         with plain_errors(), ledger.open() as book:
-            outcome = run(book, load_settings(), config, context.run_id, root_run(context), is_over)
+            outcome = run(book, load_settings(), config, context.run.run_id, root_run(context), is_over)
         for name, why in outcome.left_out.items():
             context.log.warning("%s was left out: %s", name, mask_text(why))
         yield dg.MaterializeResult(

@@ -90,7 +90,7 @@ class StandIn:
 
 
 class Sandbox:
-    """A running sandbox: `ports` by name, and its stand-ins."""
+    """A running sandbox: `ports` by name, and its stand-ins. "lookups/twilio" is one lookup service."""
 
     def __init__(self, ports: Mapping[str, int]) -> None:
         self.ports = ports
@@ -98,7 +98,8 @@ class Sandbox:
 
     def __getitem__(self, name: str) -> StandIn:
         if name not in self._stand_ins:
-            self._stand_ins[name] = StandIn(f"http://127.0.0.1:{self.ports[name]}")
+            system, _, service = name.partition("/")
+            self._stand_ins[name] = StandIn(f"http://127.0.0.1:{self.ports[system]}/{service}".rstrip("/"))
         return self._stand_ins[name]
 
     def close(self) -> None:

@@ -162,6 +162,8 @@ class Desk:
                 if station.closed or offer.product in station.exhausted:
                     self._empty(station, offer)
                     continue
+                if station.short and station.unsettled:
+                    break
                 slots = station.breaker.free(station.service.facts.limits.concurrency - station.in_flight)
                 if slots <= 0:
                     if (pause := station.breaker.wait_seconds()) > 0:
@@ -206,6 +208,7 @@ class Desk:
         for case, decision in zip(cases, decided, strict=True):
             if isinstance(decision, Intent):
                 going.append((decision, case))
+                station.unsettled += 0 if offer.job else 1
             else:
                 self._declined(station, offer, case, decision)
         for start in range(0, len(going), offer.batch_size):
@@ -217,9 +220,13 @@ class Desk:
         self._check_finished()
 
     def _declined(self, station: Station, offer: Offer, case: Case, declined: Declined) -> None:
-        station.report.declined[declined.reason] += 1
         if not offer.job:
             self._moving -= 1
+        if declined.reason.startswith("budget") and station.unsettled:
+            station.short = True
+            self._enqueue(station, offer, case)
+            return
+        station.report.declined[declined.reason] += 1
         if declined.reason == "open":
             self._report.elsewhere += 1
             self._end()
@@ -280,6 +287,7 @@ class Desk:
         else:
             self._leave_out(station, str(error))
         await self._booked(self._book.release, [intent for intent, _ in waiting])
+        station.settled(sum(not case.route[-1][1].job for _, case in waiting))
         station.report.asked -= len(waiting)
         station.report.given_back += len(waiting)
         for _, case in waiting:
@@ -295,6 +303,7 @@ class Desk:
     async def _lost(self, station: Station, waiting: list[tuple[Intent, Case]], why: str) -> None:
         """The answer will not come and the money is gone; the question goes to the next service."""
         await self._booked(self._book.unknown, [intent for intent, _ in waiting], why)
+        station.settled(sum(not case.route[-1][1].job for _, case in waiting))
         for intent, case in waiting:
             station.report.lost += 1
             station.report.cost += intent.price
@@ -390,6 +399,7 @@ class Desk:
         case.answers.append(answer)
         _, offer = case.route.pop()
         self._moving -= 0 if offer.job else 1
+        station.settled(0 if offer.job else 1)
         if self._still_open(case.question, case.answers):
             self._forward(case)
         else:

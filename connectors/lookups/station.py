@@ -33,6 +33,10 @@ class Station:
     exhausted: set[str] = field(default_factory=set)
     """Products for which the money does not reach any more."""
     in_flight: int = 0
+    unsettled: int = 0
+    """Questions sent whose cost is not known yet: until then the budget counts them at their full price."""
+    short: bool = False
+    """The money does not reach for the next question, but may when those are settled."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     _queues: dict[str, list[tuple[float, int, Case]]] = field(default_factory=dict)
     _order: int = 0
@@ -41,6 +45,12 @@ class Station:
     def closed(self) -> bool:
         """Whether the service is left out of this run."""
         return self.report.left_out is not None
+
+    def settled(self, count: int) -> None:
+        """The cost of some questions is known: there may be money again."""
+        self.unsettled -= count
+        self.short = False
+        self.wake.set()
 
     def put(self, offer: Offer, case: Case) -> None:
         """Let a case wait for a product and wake the station."""

@@ -310,3 +310,14 @@ def test_a_book_that_fails_stops_the_run(lookups: StandIns) -> None:
     lookups.set("twilio", coverage=1)
     with pytest.raises(OSError, match="disk full"):
         run(lookups, lookups.settings(twilio=TWILIO), [line_status(number)], book=Broken())
+
+
+def test_a_budget_reaches_as_far_as_what_is_really_charged(lookups: StandIns) -> None:
+    """Answers that cost nothing give their money back to the run, however many are on their way at once."""
+    numbers = lookups.numbers("alive", "US", "mobile", 12)
+    lookups.set("twilio", coverage=0)
+    settings = lookups.settings(twilio={**TWILIO, "budget": {"run": 0.021}, "concurrency": 8})
+    report = run(lookups, settings, [line_status(number) for number in numbers])
+    assert report.services["twilio"].asked == len(numbers)
+    assert report.services["twilio"].cost == 0
+    assert not report.services["twilio"].declined

@@ -54,18 +54,31 @@ class Project:
         }
 
     def write_settings(
-        self, *, lookups: dict[str, dict[str, Any]] | None = None, **connections: dict[str, Any]
+        self,
+        *,
+        lookups: dict[str, dict[str, Any]] | None = None,
+        common: dict[str, Any] | None = None,
+        **connections: dict[str, Any],
     ) -> Settings:
         """The project's own ringtrue.toml, pointed here; keyword arguments change single connections.
 
-        `lookups` names the lookup services that are on, as stand-ins, with what is different in their settings; None: all are off.
+        `lookups` names the lookup services that are on, as stand-ins, with what is different in their settings (None takes a setting out); without it
+        all are off. `common` holds what stands under [lookups] itself.
         """
         values: dict[str, Any] = tomllib.loads((ROOT / "ringtrue.toml").read_text(encoding="utf-8"))
         delivered = values["lookups"]
         values["lookups"] = {
-            name: {**delivered.get(name, {}), "sandbox_url": f"{self.sandbox['lookups'].url}/{name}", **changed}
+            name: {
+                key: value
+                for key, value in {
+                    **delivered.get(name, {}),
+                    "sandbox_url": f"{self.sandbox['lookups'].url}/{name}",
+                    **changed,
+                }.items()
+                if value is not None
+            }
             for name, changed in (lookups or {}).items()
-        }
+        } | dict(common or {})
         values["ledger"] = {"url": f"sqlite:///{self.home}/ledger.db"}
         for name, connection in values["connections"].items():
             if connection["kind"] in self.sandbox.ports:
