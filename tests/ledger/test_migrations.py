@@ -30,7 +30,9 @@ def upgrade(engine: Engine, revision: str) -> None:
         command.upgrade(config, revision)
 
 
-@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
+@pytest.mark.filterwarnings(
+    "ignore:.*expression-based index:UserWarning", "ignore:.*expression-based index:sqlalchemy.exc.SAWarning"
+)
 def test_the_migrated_tables_are_those_of_the_schema(empty_address: str) -> None:
     """Whoever changes ringtrue/ledger/schema.py writes a migration: `make migration M="what changes"`.
 
