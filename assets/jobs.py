@@ -14,7 +14,7 @@ SHARED = ("phones", "call_evidence", "opt_outs", "registries", "suppressions", "
 
 def stages_of(name: str, connection: Connection) -> list[dg.AssetKey]:
     """Asset keys of a connection's job, in the order the data flows."""
-    own = ["contacts"] if connection.kind == "files" else ["contacts", "calls", "changes", "writeback"]
+    own = ["contacts", "calls"] if connection.kind == "files" else ["contacts", "calls", "changes", "writeback"]
     keys = [*(dg.AssetKey([name, stage]) for stage in own), *extra_stages(name, connection)]
     return [*keys, *(dg.AssetKey(stage) for stage in SHARED)]
 
@@ -47,13 +47,13 @@ def build_jobs(
             )
         )
     report = dg.define_asset_job(
-        "report",
+        "lead_source_report",
         selection=dg.AssetSelection.assets(dg.AssetKey("report")),
         description="Writes the lead-source report and the refund packs.",
     )
     jobs.append(report)
     dialing = dg.define_asset_job(
-        "dialing_list",
+        "write_dialing_list",
         selection=dg.AssetSelection.assets(dg.AssetKey("dialing_list")),
         description="Writes who may be called now, and why the others may not.",
     )
