@@ -58,8 +58,10 @@ class Policy:
     rule_confidence: float = 0.98
 
     suspended_recheck_days: float = 7
+    suspended_lapse_days: float = 21
+    """A suspension that nobody has heard of again for this long (three re-checks missed) is no longer known: three in four lines come back."""
     suspended_days: float = 100
-    """A line suspended for this long without a sign of life has been given up."""
+    """A line seen suspended for this long, without such a gap, has been given up."""
     suspended_hazard: float = 0.35
     """Share of suspended lines that change state in a month: fades the confidence."""
 

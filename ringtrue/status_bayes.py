@@ -135,7 +135,9 @@ class _Walk:
         self.contact_row = self.talk_row | (words.flags("reach", "voicemail")[outcome] & self.alive_row)
         self.suspended_row = words.flags("line", "suspended")[outcome] & (weights.weight > 0)
         self.hard_row, self.independent = weights.hard, weights.independent
-        self.grave_row = weights.hard & (rows.log_lr >= policy.strongest_dead) & (weights.weight == 1)
+        self.group_bit = np.where(rows.group >= 0, np.int64(1) << np.minimum(rows.group, 62).astype(np.int64), 0)
+        strong = rows.log_lr >= policy.strongest_dead
+        self.grave_row = weights.hard & strong & (weights.weight == 1) & (rows.group >= 0)
         strength = rows.log_lr * weights.weight + self._repeated_fault()
         self.odds = np.exp(strength)
         used = (strength != 0) | self.alive_row | self.suspended_row
@@ -154,7 +156,7 @@ class _Walk:
         self.time = np.zeros(size, np.int64)
         self.dead, self.alive = np.zeros(size, np.bool_), np.zeros(size, np.bool_)
         self.was_dead, self.by_suspension = np.zeros(size, np.bool_), np.zeros(size, np.bool_)
-        self.signals = np.zeros(size, np.int32)
+        self.signals, self.groups = np.zeros(size, np.int32), np.zeros(size, np.int64)
         none = np.full(size, -1, np.int32)
         self.hard_first, self.hard_last, self.alive_last = none.copy(), none.copy(), none.copy()
         self.suspended_first, self.suspended_last = none.copy(), none.copy()
@@ -199,11 +201,12 @@ class _Walk:
             self._suspension(row, time, p, n)
 
         signals[contact] = 0
+        self.groups[:n][contact] = 0
         hard_first[contact] = -1
         starts = hard & (hard_first < 0)
         hard_first[starts] = row[starts]
         hard_last[hard] = row[hard]
-        signals += self.independent[row]
+        signals += self._new_signal(row, n)
 
         came_back = living & (was_dead | (dead & (contact | (p < policy.dead_until))))
         dead &= ~contact & (p >= policy.dead_until) if policy.mode == "bayes" else ~contact
@@ -226,6 +229,13 @@ class _Walk:
         self.p[:n] = p
         self.time[:n] = time
 
+    def _new_signal(self, row: Ints, n: int) -> Mask:
+        """A service group is one opinion, however often it is asked; its second answer is no second signal until a contact has come between."""
+        said, bit = self.groups[:n], self.group_bit[row]
+        fresh: Mask = self.independent[row] & ((said & bit) == 0)
+        said[fresh] |= bit[fresh]
+        return fresh
+
     def _condemned(self, hard: Mask, time: Ints, p: Floats, n: int) -> Mask:
         if self.policy.mode == "bayes":
             return (p >= self.policy.dead_from) & (self.signals[:n] >= self.policy.independent_signals)
@@ -243,19 +253,24 @@ class _Walk:
         dead &= ~over
         self.hard_first[:n][over] = -1
         self.signals[:n][over] = 0
+        self.groups[:n][over] = 0
         if self.policy.mode == "bayes":
             alive &= p <= self.policy.alive_until
 
     def _suspension(self, row: Ints, time: Ints, p: Floats, n: int) -> None:
-        """A suspended line has a subscriber; `suspended_days` later it has none; a sign of life or a grave failure ends it before."""
+        """A suspended line has a subscriber; seen so for `suspended_days` it has none; a sign of life ends it, and so does a service that finds nobody.
+
+        A call that fails does not: most suspensions end with the line back, and then a false failure is as likely as ever.
+        """
         policy = self.policy
         first, last = self.suspended_first[:n], self.suspended_last[:n]
-        barred, living, grave = self.suspended_row[row], self.alive_row[row], self.grave_row[row]
-        given_up = (first >= 0) & (time >= self.rows.time_of(first) + policy.suspended_days * DAY)
+        barred, living = self.suspended_row[row], self.alive_row[row]
+        begun, heard = self.rows.time_of(first), self.rows.time_of(last)
+        given_up = (first >= 0) & (time >= self._given_up_at(begun, heard))
         back = living & given_up
         self.owner_since[:n][back] = time[back]
         first[living] = -1
-        gone = grave & (first >= 0) & ~given_up
+        gone = self.grave_row[row] & (first >= 0) & ~given_up & (time < heard + policy.suspended_days * DAY)
         np.maximum(p, policy.dead_from, out=p, where=gone)
         self.dead[:n] |= gone
         self.by_suspension[:n] |= gone
@@ -265,11 +280,17 @@ class _Walk:
         self.dead[:n] &= ~barred
         self.was_dead[:n] &= ~barred
         self.signals[:n][barred] = 0
+        self.groups[:n][barred] = 0
         self.hard_first[:n][barred] = -1
         np.minimum(p, policy.alive_until, out=p, where=barred)
-        begins = barred & ((first < 0) | given_up)
+        begins = barred & ((first < 0) | given_up | (time >= heard + policy.suspended_lapse_days * DAY))
         first[begins] = row[begins]
         last[barred] = row[barred]
+
+    def _given_up_at(self, begun: Ints, heard: Ints) -> Ints:
+        """When a suspension counts as the end: `suspended_days` after it began, if it was heard of until then without a gap; else NEVER."""
+        ends = begun + np.int64(self.policy.suspended_days * DAY)
+        return np.where(heard + np.int64(self.policy.suspended_lapse_days * DAY) >= ends, ends, NEVER)
 
     def verdict(self, now: int) -> LineState:
         """How things stand at `now`, and until when."""
@@ -282,7 +303,8 @@ class _Walk:
         self._fade(p, np.full(n, now, np.int64), n)
         suspended_since = rows.time_of(self.suspended_first)
         under = self.suspended_first >= 0
-        ends = np.where(under, suspended_since + np.int64(policy.suspended_days * DAY), NEVER)
+        suspended_heard = rows.time_of(self.suspended_last)
+        ends = np.where(under, self._given_up_at(suspended_since, suspended_heard), NEVER)
         given_up = under & (now >= ends)
         p_given_up = self.settle + (policy.dead_from - self.settle) * np.exp(
             -self.speed * np.where(given_up, now - ends, 0)
@@ -290,7 +312,8 @@ class _Walk:
         p = np.where(given_up, np.maximum(p, p_given_up), p)
         gone = given_up & (p >= policy.dead_until)
         dead = self.dead | gone
-        suspended = under & ~given_up & ~dead
+        lapses = suspended_heard + np.int64(policy.suspended_lapse_days * DAY)
+        suspended = under & ~given_up & ~dead & (now < lapses)
         alive_time = rows.time_of(self.alive_last)
         stale = np.int64(policy.alive_days * DAY)
         alive = self.alive & ~dead & ~under & (self.alive_last >= 0) & (now - alive_time <= stale)
@@ -300,8 +323,8 @@ class _Walk:
             until = np.where(dead & ~gone, rows.time_of(self.hard_last) + np.int64(policy.rule_dead_days * DAY), until)
         ageing = np.minimum(alive_time + stale, self._crossing(p, policy.alive_until, now))
         until = np.where(alive, ageing if policy.mode == "bayes" else alive_time + stale, until)
-        recheck = rows.time_of(self.suspended_last) + np.int64(policy.suspended_recheck_days * DAY)
-        until = np.where(suspended, np.minimum(recheck, ends), until)
+        recheck = suspended_heard + np.int64(policy.suspended_recheck_days * DAY)
+        until = np.where(suspended, np.minimum(np.minimum(recheck, lapses), ends), until)
         back = np.argsort(self.rank, kind="stable")
         self.was_dead |= given_up & ~gone
         return LineState(

@@ -27,12 +27,13 @@ class Permission:
 def permission(rows: Rows, owner_since: Ints, sources: Coded) -> Permission:
     """Do-not-call stays until a recorded re-consent (or a withdrawn entry) that is newer and concerns it lifts it.
 
-    A lift without a contact concerns the whole number, one with a contact only what that contact asked for. A lift from before the number
-    changed hands is the former owner's and void.
+    A lift without a contact concerns the whole number, one with a contact only what that contact asked for. A consent from before the number
+    changed hands is the former owner's and void; an entry withdrawn as an error stays withdrawn.
     """
     words = vocabulary()
     stops = words.flags("permission", "do_not_call")[rows.outcome]
-    lifts = words.flags("permission", "lift")[rows.outcome] & (rows.time >= owner_since[rows.number])
+    consent = rows.outcome == OUTCOMES.index("reconsent")
+    lifts = words.flags("permission", "lift")[rows.outcome] & (~consent | (rows.time >= owner_since[rows.number]))
     if lifts.any():
         lifted = np.full(rows.numbers, EARLIEST, np.int64)
         general = np.flatnonzero(lifts & (rows.contact < 0))

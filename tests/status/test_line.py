@@ -147,8 +147,34 @@ def test_suspended_is_asked_again_weekly_and_given_up_after_a_hundred_days() -> 
 def test_suspended_then_not_exist_is_disconnected_at_once() -> None:
     history = [seen("suspended", "2026-05-01"), seen("lookup_dead", "2026-06-01", service="alibaba", log_lr=4.5)]
     assert decided(*history)["status"] == "disconnected"
-    weaker = [history[0], seen("lookup_dead", "2026-06-01", service="alibaba", log_lr=3.0)]
+    weaker = [seen("suspended", "2026-05-30"), seen("lookup_dead", "2026-06-01", service="alibaba", log_lr=3.0)]
     assert decided(*weaker)["status"] == "suspended"
+
+
+def test_a_suspension_that_nobody_hears_of_again_lapses_and_never_retires_the_number() -> None:
+    barred = seen("suspended", "2026-03-01")
+    start = barred["observed_at"]
+    assert decided(barred, now=start + pd.Timedelta(days=20))["status"] == "suspended"
+    for days in (22, 99, 101, 300):
+        assert decided(barred, now=start + pd.Timedelta(days=days))["status"] == "unverified"
+    again = seen("suspended", start + pd.Timedelta(days=95))
+    assert decided(barred, again, now=start + pd.Timedelta(days=101))["status"] == "suspended"
+
+
+def test_one_failed_call_after_a_suspension_is_no_end() -> None:
+    history = [seen("suspended", "2026-06-01"), seen("not_assigned", "2026-06-08")]
+    assert decided(*history)["status"] == "suspended"
+    assert decided(*history, seen("not_assigned", "2026-06-11"))["status"] != "suspended"
+
+
+def test_a_service_asked_again_and_again_is_one_opinion() -> None:
+    monthly = [seen("lookup_dead", f"2026-0{month}-01", service="alibaba", log_lr=4.5) for month in range(1, 7)]
+    assert decided(*monthly)["status"] == "unverified"
+    assert decided(*monthly, seen("not_assigned", "2026-06-05"))["status"] == "disconnected"
+    second = seen("lookup_dead", "2026-06-05", service="twilio", log_lr=3.0)
+    assert decided(*monthly, second)["status"] == "disconnected"
+    talked = seen("reached", "2026-06-02")
+    assert decided(*monthly, talked, seen("not_assigned", "2026-06-05"))["status"] != "disconnected"
 
 
 def test_a_suspended_line_has_a_subscriber() -> None:

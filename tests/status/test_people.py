@@ -223,3 +223,12 @@ def test_among_equals_the_first_position_wins() -> None:
     decisions = decide(frame([seen("reached", "2026-06-01"), seen("reached", "2026-06-01", OTHER)]), Policy(), NOW)
     numbers = _records(record=["r", "r"], number=[NUMBER, OTHER], position=[2, 1])
     assert record_status(numbers, decisions)["best_number"].tolist() == [OTHER]
+
+
+def test_an_entry_withdrawn_as_an_error_stays_withdrawn_when_the_number_changes_hands() -> None:
+    flag = {"contact": "c1", "source": "suppression:crm_flag"}
+    dead = [seen("not_assigned", "2026-03-01"), seen("not_assigned", "2026-03-04"), seen("reached", "2026-06-01")]
+    withdrawn = [seen("do_not_call", "2026-01-10", **flag), seen("opt_out_retracted", "2026-01-20", **flag)]
+    consented = [seen("do_not_call", "2026-01-10", **flag), seen("reconsent", "2026-01-20", **flag)]
+    assert decided(*withdrawn, *dead)["permission"] == "ok"
+    assert decided(*consented, *dead)["permission"] == "do_not_call"
