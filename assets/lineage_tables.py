@@ -131,6 +131,14 @@ TABLES: Final[dict[str, Table]] = {
             "cost": Made("millionths of the currency", type="integer"),
         }
     ),
+    "dialing_list": Table(
+        {
+            "number": Made("the number to call, or that may not be called", (("status", "number"),)),
+            "call_before": Made("until when the list holds for it", (("status", "number"),), type="timestamp"),
+            "cause": Made("why it may not be called", (_STATUS, ("suppressions", "number_key"))),
+            "why": Made("the same in a sentence", (_STATUS, ("suppressions", "source"))),
+        }
+    ),
     "review_queue": Table(
         {
             "kind": Made("what is asked: a number, a word, a switchboard"),
@@ -154,7 +162,7 @@ TABLES: Final[dict[str, Table]] = {
             "kind": Made("opt_out, retract or reconsent", (("opt_outs", "contact_id"),)),
             "scope": Made("the number everywhere, or the person", (("opt_outs", "number"),)),
             "number_key": Made("keyed hash of the number", (("opt_outs", "number"),), masking=True),
-            "source": Made("where it was said", (("opt_outs", "contact_id"),)),
+            "source": Made("where it was said", (("opt_outs", "contact_id"), _REGISTRY)),
             "hash": Made("hash over this event and the one before", (("opt_outs", "number"),), masking=True),
         },
         rows="events",

@@ -94,7 +94,8 @@ def arrivals(
         rows["decision"] = rows["decision"].where(~then)
     rows = _today(rows, told)
     rows = rows.merge(evidence, on="number", how="left")
-    rows["died"] = _deaths(rows, told)
+    # A death is decided upon after it was seen: years after, where the past was judged.
+    rows["died"] = np.minimum(_deaths(rows, told), np.maximum(rows["latest"], rows["first_at"]).fillna(np.inf))
     window = arrival_days * 86_400_000
     arrived = (rows["created"] if history else rows["seen"]) - rows["created"] <= window
     fresh = rows[arrived & rows["kept_status"].isna() & (rows["first_at"] - rows["created"] <= window)]

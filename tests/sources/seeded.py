@@ -76,7 +76,7 @@ def tell_the_truth(ledger: Ledger, world: World, *, share: float = 0.85, seed: i
         "run",
     ]
     with ledger.write() as book:
-        insert_rows(book, "observations", names, rows)
+        insert_rows(book, "observations", names, rows, on_conflict="DO NOTHING")
         dirty.mark_numbers(book, "status", checked)
     return len(checked)
 

@@ -41,7 +41,7 @@ def judged(
 ) -> Arrivals:
     frame = pd.DataFrame(people).astype({"source": "category", "kept_at": "float64"})
     evidence = pd.DataFrame(
-        {"number": [A], "attempts": [2], "cost": [0.01], "earliest": [BEGIN], "latest": [BEGIN + DAY]}
+        {"number": [A], "attempts": [2], "cost": [0.01], "earliest": [BEGIN], "latest": [BEGIN + 59 * DAY]}
     )
     then = None if past is None else pd.DataFrame(past, columns=["number", "contact", "status", "at"])
     return arrivals(frame, pd.DataFrame(decisions), evidence, arrival_days=7, past=then)
@@ -110,9 +110,9 @@ def test_a_verdict_once_given_stays() -> None:
     assert found.fresh.empty
 
 
-def test_a_good_number_that_dies_has_a_date_of_death() -> None:
+def test_a_good_number_dies_when_it_was_seen_dead_not_when_that_was_decided() -> None:
     found = judged([person()], [said("active", 1, current=False), said("disconnected", 60)])
-    assert found.frame["died_at"].iloc[0] == pd.Timestamp(BEGIN + 60 * DAY, unit="ms", tz="UTC")
+    assert found.frame["died_at"].iloc[0] == pd.Timestamp(BEGIN + 59 * DAY, unit="ms", tz="UTC")
     assert found.frame["attempts"].tolist() == [2]
 
 
