@@ -15,6 +15,7 @@ from app.demo import demo
 from app.lookups import lookups
 from app.replay import replay
 from app.review import reviews
+from app.serve.command import serve
 from app.sources import refund, report, sources, trace
 from app.suppress import blacklist, suppress
 from app.sync import sync
@@ -39,6 +40,7 @@ cli.command("demo")(demo)
 cli.add_typer(lookups, name="lookups")
 cli.add_typer(sources, name="sources")
 cli.add_typer(reviews, name="review")
+cli.add_typer(serve, name="serve")
 cli.add_typer(suppress, name="suppress")
 cli.add_typer(blacklist, name="blacklist")
 cli.add_typer(consent, name="consent")

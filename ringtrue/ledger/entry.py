@@ -47,7 +47,7 @@ def known(connection: Connection, key: bytes, number: str) -> Known:
     listed = row[8]
     if listed is None and row[9] and row[0] is None:
         listed = next((each.kind for each in registries.check(connection, [number])), None)
-    return Known(*row[:7], bool(row[7]), listed)
+    return Known(row[0], row[1], row[2], row[3], row[4], row[5], row[6], bool(row[7]), listed)
 
 
 class Step(NamedTuple):

@@ -78,7 +78,8 @@ def find(connection: Connection, key: bytes, why_id: str) -> Found | None:
     contact_id = rows[0][0]
     stop = live_persons(connection, [contact_id]).get(contact_id)
     since = fetch(connection, "SELECT at FROM suppressions WHERE event_id = :event", {"event": stop}) if stop else []
-    person = Person(*rows[0][:5], bool(rows[0][5]), since[0][0] if since else None)
+    name, object_name, record_id, label, deleted = rows[0][1:]
+    person = Person(contact_id, name, object_name, record_id, label, bool(deleted), since[0][0] if since else None)
     numbers = _numbers(connection, key, contact_id)
     return Found(person, numbers, _events(connection, key, contact_id, [each.number for each in numbers]))
 
