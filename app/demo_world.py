@@ -31,6 +31,9 @@ START_SECONDS = 300.0
 STOP_SECONDS = 30.0
 USUAL_PORTS = {"salesforce": 8100, "hubspot": 8200, "pages": 8300, "lookups": 8400, "dagster": 3000}
 _OPTIONS = {"salesforce": "--sf-port", "hubspot": "--hs-port", "pages": "--pages-port", "lookups": "--lookups-port"}
+CODE_QUERY = (
+    "{workspaceOrError{... on Workspace{locationEntries{loadStatus locationOrLoadError{... on PythonError{message}}}}}}"
+)
 DAGSTER_YAML = Path("dagster_home/dagster.yaml")
 
 
@@ -62,8 +65,12 @@ def alone(base: Path, home: Path) -> Iterator[int]:
 
 @contextmanager
 def stopped_like_ctrl_c() -> Iterator[None]:
-    """A closed terminal and a plain kill end the demo as Ctrl-C does: nothing is left running."""
-    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
+    """A closed terminal and a plain kill end the demo as Ctrl-C does: nothing is left running.
+
+    SIGINT is among them because a shell's background job starts with it ignored, and Dagster gives SIGTERM the handler of SIGINT.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
     finally:
@@ -214,14 +221,25 @@ def running_ui(home: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     address = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + START_SECONDS
-        while True:
+        while (problem := _code_loaded(address)) is None:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise HostUnreachable(f"The Dagster UI did not start; {log} says why.")
-            try:
-                httpx.get(f"{address}/server_info", timeout=2, trust_env=False).raise_for_status()
-                break
-            except httpx.HTTPError:
-                time.sleep(0.2)
+            time.sleep(0.2)
+        if problem:
+            raise HostUnreachable(f"Dagster could not load the project: {problem} ({log})")
         yield address, process
     finally:
         _stop(process)
+
+
+def _code_loaded(address: str) -> str | None:
+    """Whether the UI shows the project: "" when it does, the reason when it never will, None while it is starting."""
+    try:
+        answer = httpx.post(f"{address}/graphql", json={"query": CODE_QUERY}, timeout=30, trust_env=False)
+        entries = answer.raise_for_status().json()["data"]["workspaceOrError"]["locationEntries"]
+    except httpx.HTTPError:
+        return None
+    if not entries or any(entry["loadStatus"] != "LOADED" for entry in entries):
+        return None
+    problems = [entry["locationOrLoadError"].get("message") for entry in entries]
+    return " ".join(problem.strip() for problem in problems if problem)
