@@ -21,7 +21,9 @@ def add(
     number: Annotated[str, typer.Argument(help="The number.")],
     channel: Annotated[str, typer.Option(help="call or sms.")],
     by: By,
-    evidence: Annotated[str, typer.Option(help="Who agreed, when, to what text, and where that is kept.", prompt="Evidence")],
+    evidence: Annotated[
+        str, typer.Option(help="Who agreed, when, to what text, and where that is kept.", prompt="Evidence")
+    ],
     region: Region = "US",
     as_json: AsJson = False,
 ) -> None:

@@ -30,7 +30,9 @@ blacklist = typer.Typer(help="Numbers that cannot be reached.", no_args_is_help=
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 By = Annotated[str, typer.Option("--by", help="Your name.", prompt="Your name")]
-Second = Annotated[str, typer.Option("--second", help="Name of the second person, who agrees.", prompt="Name of the second person")]
+Second = Annotated[
+    str, typer.Option("--second", help="Name of the second person, who agrees.", prompt="Name of the second person")
+]
 Region = Annotated[str, typer.Option(help="Country of numbers without a country code.")]
 BATCH = 20_000
 
@@ -78,7 +80,9 @@ def add(
     number: Annotated[str, typer.Argument(help="The number that must not be called.")],
     by: By,
     evidence: Annotated[str, typer.Option(help="Who said so, when and how.", prompt="Evidence")],
-    record: Annotated[str | None, typer.Option(help="CONNECTION/ID of the person who asked: covers their other numbers too.")] = None,
+    record: Annotated[
+        str | None, typer.Option(help="CONNECTION/ID of the person who asked: covers their other numbers too.")
+    ] = None,
     region: Region = "US",
     as_json: AsJson = False,
 ) -> None:
@@ -87,14 +91,18 @@ def add(
     cause = secrets.token_hex(6)
     now = now_ms()
     with opened() as (_, ledger), ledger.write() as book:
-        suppressing.add(book, ledger.key, [(e164, cause)], source="manual", evidence=evidence, actor=by, at=now, now=now)
+        suppressing.add(
+            book, ledger.key, [(e164, cause)], source="manual", evidence=evidence, actor=by, at=now, now=now
+        )
         if record is not None:
             name, _, record_id = record.partition("/")
             person = suppressing.add_person(
                 book, ledger.key, name, record_id, cause=cause, evidence=evidence, actor=by, at=now, now=now
             )
             if person is None:
-                raise SettingsError(f"The ledger knows no record {record_id!r} of {name!r}. Write CONNECTION/ID, as in salesforce/003….")
+                raise SettingsError(
+                    f"The ledger knows no record {record_id!r} of {name!r}. Write CONNECTION/ID, as in salesforce/003…."
+                )
         last = suppressing.events_of(book, ledger.key, e164)[-1]
     if as_json:
         print_json({"event": last.event_id, "hash": last.hash})
@@ -125,7 +133,9 @@ def import_list(
         count = 0
         proof = {"file": file.name, "sha256": fingerprint(file), "lines": entries.lines, "said": evidence}
         with opened() as (_, ledger), ledger.write() as book:
-            suppressing.note_import(book, ledger.key, import_id, evidence=orjson.dumps(proof).decode(), actor=by, now=now)
+            suppressing.note_import(
+                book, ledger.key, import_id, evidence=orjson.dumps(proof).decode(), actor=by, now=now
+            )
             for portion in entries.numbers():
                 rows = [(f"+{number}", f"{import_id}/{count + place}") for place, number in enumerate(portion.tolist())]
                 for start in range(0, len(rows), BATCH):
@@ -139,7 +149,9 @@ def import_list(
     if as_json:
         print_json({"import": import_id, "numbers": count, "lines": entries.lines, "unreadable": entries.bad})
     else:
-        out.print(f"Import {import_id}: {count:,} numbers suppressed. `ringtrue suppress retract {import_id}` would take them back.")
+        out.print(
+            f"Import {import_id}: {count:,} numbers suppressed. `ringtrue suppress retract {import_id}` would take them back."
+        )
 
 
 def _read(file: Path, region: str) -> generic.Entries:
@@ -192,7 +204,9 @@ def check(
         print_json(report)
         return
     for row in report:
-        out.print(f"{row['number']}: " + ("nothing speaks against it" if row["may_be_called"] else "; ".join(row["reasons"])))
+        out.print(
+            f"{row['number']}: " + ("nothing speaks against it" if row["may_be_called"] else "; ".join(row["reasons"]))
+        )
 
 
 @suppress.command("prove")
@@ -221,7 +235,9 @@ def prove(
         )
     else:
         _print_proof(e164, events, lifted, listings)
-        out.print(f"The chain of {length:,} events is whole." if broken is None else f"The chain is broken at event {broken}.")
+        out.print(
+            f"The chain of {length:,} events is whole." if broken is None else f"The chain is broken at event {broken}."
+        )
     if broken is not None:
         raise typer.Exit(1)
 
@@ -235,7 +251,9 @@ def _print_proof(number: str, events: list[Event], lifted: set[int | None], list
     for event in events:
         names = event.actor + (f" and {event.second_person}" if event.second_person else "")
         what = f"lifts event {event.lifts}" if event.lifts else ("holds" if _holds(event, lifted) else "lifted")
-        out.print(f"  event {event.event_id}: {event.kind} of the {event.scope}, {_moment(event.at)}, {event.source}, by {names}: {what}")
+        out.print(
+            f"  event {event.event_id}: {event.kind} of the {event.scope}, {_moment(event.at)}, {event.source}, by {names}: {what}"
+        )
         out.print(f"    {event.evidence}", markup=False)
         out.print(f"    previous {event.previous_hash}", soft_wrap=True)
         out.print(f"    hash     {event.hash}", soft_wrap=True)
@@ -266,7 +284,9 @@ def reconsent(
     number: Annotated[str, typer.Argument(help="The number on which somebody agreed again to be called.")],
     by: By,
     second: Second,
-    evidence: Annotated[str, typer.Option(help="Who agreed, when, to what text, and where that is kept.", prompt="Evidence")],
+    evidence: Annotated[
+        str, typer.Option(help="Who agreed, when, to what text, and where that is kept.", prompt="Evidence")
+    ],
     region: Region = "US",
     as_json: AsJson = False,
 ) -> None:

@@ -120,7 +120,7 @@ def read_calls(
         word = call.label or call.outcome or call.status
         callees = _called(call, people, settings)
         if stop == "sure" or (outcome == "opted_out" and sure):
-            result.opt_outs.extend(_opt_out(call, callees))
+            result.opt_outs.extend(_opt_out(call, callees, number))
         elif stop == "unsure":
             result.unsure.append((mask_text((call.notes or word or "")[:REVIEW_TEXT]), place))
         if outcome is None or not sure:
@@ -138,9 +138,12 @@ def read_calls(
     return result._replace(without_number=without)
 
 
-def _opt_out(call: CallRow, callees: Sequence[Callee]) -> list[Suppression]:
-    """The people who said stop. `opt_outs` then covers their numbers, unless one is a switchboard."""
-    return [
+def _opt_out(call: CallRow, callees: Sequence[Callee], number: str | None) -> list[Suppression]:
+    """The people who said stop. `opt_outs` then covers their numbers, unless one is a switchboard.
+
+    A number dialled that is on none of their records, or was answered by nobody on record, is suppressed itself: else the stop would be lost.
+    """
+    people = [
         Suppression(
             kind="opt_out",
             scope="person",
@@ -154,6 +157,20 @@ def _opt_out(call: CallRow, callees: Sequence[Callee]) -> list[Suppression]:
         )
         for callee in callees
     ]
+    if number is None or any(number in callee.numbers for callee in callees):
+        return people
+    line = Suppression(
+        kind="opt_out",
+        scope="number",
+        number=number,
+        contact_id=None,
+        cause=call.external_id,
+        source=f"call:{call.connection}",
+        evidence=f"call outcome {mask_text(call.label or call.outcome or 'note')}",
+        actor="caller's log",
+        at=call.started_at or 0,
+    )
+    return [*people, line]
 
 
 def run(ledger: Ledger, settings: Settings, run_id: str) -> tuple[dict[str, int], Counter[str], Counter[str]]:

@@ -107,7 +107,10 @@ def build_lists(name: str, connection: Connection) -> dg.AssetsDefinition:
         required_resource_keys={name, "ledger"},
         metadata={
             "dagster/column_schema": columns(
-                list="the campaign or list", record_id="who is on it", status="the member's status", seen_at="when pulled"
+                list="the campaign or list",
+                record_id="who is on it",
+                status="the member's status",
+                seen_at="when pulled",
             )
         },
     )

@@ -36,7 +36,9 @@ def build_email_preferences(name: str) -> dg.AssetsDefinition:
         owners=["team:compliance"],
         pool=f"crm_{name}",
         required_resource_keys={name, "ledger"},
-        metadata={"dagster/column_schema": columns(email="the address", opted_out="of all e-mail", checked_at="when asked")},
+        metadata={
+            "dagster/column_schema": columns(email="the address", opted_out="of all e-mail", checked_at="when asked")
+        },
     )
     def preferences(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         """Reads HubSpot's communication preferences, the people whom e-mail would be suggested for first, some hundred a run."""

@@ -49,7 +49,9 @@ def _add(wire: Wire, list_name: str, people: Sequence[str]) -> dict[str, RowResu
             "lists", "PUT", path, body=list(people), what=f"put records on list {list_name}", writing=True, allow=(404,)
         )
     except Refused as exc:
-        reason = f"HubSpot does not let us change list {list_name} ({exc}). Only manual and snapshot lists can be changed."
+        reason = (
+            f"HubSpot does not let us change list {list_name} ({exc}). Only manual and snapshot lists can be changed."
+        )
         return {person: RowResult(person, "failed", reason) for person in people}
     if answer.status == 404:
         return {person: RowResult(person, "failed", f"HubSpot has no list {list_name} any more.") for person in people}

@@ -60,7 +60,9 @@ def write_memberships(session: SalesforceSession, object_name: str, rows: Sequen
         if person not in held:
             results[person] = RowResult(person, "gone", "the person was not on the campaign any more")
     going = list(held)
-    for person, result in zip(going, remove_campaign_members(session, [held[person][0] for person in going]), strict=True):
+    for person, result in zip(
+        going, remove_campaign_members(session, [held[person][0] for person in going]), strict=True
+    ):
         results[person] = RowResult(person, result.outcome, result.reason)
     for some in chunked(joining, COLLECTION_SIZE):
         records = [

@@ -39,7 +39,9 @@ class Page(NamedTuple):
     last_id: int
 
 
-def page(connection: Connection, key: bytes, after: int, limit: int, now: int, *, only_lists: bool, language: str) -> Page | None:
+def page(
+    connection: Connection, key: bytes, after: int, limit: int, now: int, *, only_lists: bool, language: str
+) -> Page | None:
     """The next living contacts behind an id; None at the end."""
     on_a_list = (
         "AND EXISTS (SELECT 1 FROM list_members AS m WHERE m.connection = c.connection AND m.record_id = c.record_id) "
@@ -57,7 +59,9 @@ def page(connection: Connection, key: bytes, after: int, limit: int, now: int, *
     ids = [row[0] for row in rows]
     states = {
         state.contact_id: state
-        for state in planning.contact_states(connection, key, [(one, 0) for one in ids], email_good_only=False, language=language)
+        for state in planning.contact_states(
+            connection, key, [(one, 0) for one in ids], email_good_only=False, language=language
+        )
     }
     lists = list_members.of_contacts(connection, ids)
     people = [

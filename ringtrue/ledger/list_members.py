@@ -14,7 +14,9 @@ Member = tuple[str, str]
 """(record id, status)."""
 
 
-def store_page(connection: Connection, connection_name: str, list_name: str, members: Iterable[Member], now: int) -> None:
+def store_page(
+    connection: Connection, connection_name: str, list_name: str, members: Iterable[Member], now: int
+) -> None:
     """Keep a page of a list's members."""
     insert_rows(
         connection, "list_members", ["connection", "list", "record_id", "status", "seen_at"],
@@ -87,20 +89,29 @@ def planned_calls(connection: Connection, numbers: Sequence[str]) -> dict[str, i
 
 
 def remember(
-    connection: Connection, connection_name: str, list_name: str, written: Sequence[tuple[int, dict[str, str | None]]], now: int
+    connection: Connection,
+    connection_name: str,
+    list_name: str,
+    written: Sequence[tuple[int, dict[str, str | None]]],
+    now: int,
 ) -> None:
     """Hold what was just written to a list as its state: who left, who came back."""
     if not written:
         return
     with batch_of(connection, [contact_id for contact_id, _ in written]) as batch:
         records = dict(
-            fetch(connection, f"SELECT c.contact_id, c.record_id FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key")
+            fetch(
+                connection,
+                f"SELECT c.contact_id, c.record_id FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key",
+            )
         )
     for contact_id, values in written:
         status = values[list_name]
         if status is None:
             connection.execute(
-                text("DELETE FROM list_members WHERE connection = :connection AND list = :list AND record_id = :record"),
+                text(
+                    "DELETE FROM list_members WHERE connection = :connection AND list = :list AND record_id = :record"
+                ),
                 {"connection": connection_name, "list": list_name, "record": records[contact_id]},
             )
         else:

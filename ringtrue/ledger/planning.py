@@ -91,9 +91,7 @@ def contact_states(
     ]
 
 
-REFUSES_EMAIL = (
-    "EXISTS (SELECT 1 FROM email_preferences AS ep WHERE ep.connection = c.connection AND ep.email = lower(c.email) AND ep.opted_out)"
-)
+REFUSES_EMAIL = "EXISTS (SELECT 1 FROM email_preferences AS ep WHERE ep.connection = c.connection AND ep.email = lower(c.email) AND ep.opted_out)"
 """SQL condition: the CRM's preferences say that contact `c` wants no e-mail."""
 _MOBILE = frozenset({"MOBILE", "FIXED_LINE_OR_MOBILE"})
 _TEXTABLE = frozenset({"active", "unverified", "no_answer", "do_not_call"})
@@ -102,18 +100,13 @@ _TEXTABLE = frozenset({"active", "unverified", "no_answer", "do_not_call"})
 
 def _may_be_texted(connection: Connection, key: bytes, numbers: dict[int, list[NumberState]]) -> set[int]:
     """Contacts with a mobile number that somebody consented to have texted."""
-    mobile = {
-        number.e164: contact_id
-        for contact_id, held in numbers.items()
-        for number in held
-        if number.e164 and number.type in _MOBILE and number.status in _TEXTABLE
-    }
+    mobile: dict[str, list[int]] = {}
+    for contact_id, held in numbers.items():
+        for number in held:
+            if number.e164 and number.type in _MOBILE and number.status in _TEXTABLE:
+                mobile.setdefault(number.e164, []).append(contact_id)
     allowed = consents.may_text(connection, key, list(mobile))
-    return {
-        contact_id
-        for contact_id, held in numbers.items()
-        if any(number.e164 in allowed and number.status in _TEXTABLE for number in held)
-    }
+    return {contact_id for number in allowed for contact_id in mobile[number]}
 
 
 def _personal(connection: Connection, key: bytes, numbers: set[str]) -> set[str]:

@@ -125,12 +125,24 @@ def load_full(
     before = sum(part.numbers for (_, name), part in held.items() if name in version.parts)
     for part in version.parts:
         registry_blocks.clear(connection, version.name, *(_range(part) if part else ()))
-    count = registry_blocks.write(connection, version.name, portions)
+    counts = dict.fromkeys(version.parts, 0)
+    count = registry_blocks.write(connection, version.name, _counted(portions, counts))
     registry_id = _insert(connection, version, "in_force", count, count, before, None, None, run, now)
-    counts = version.parts if "" not in version.parts else {"": count}
     _enforce(connection, version, registry_id, counts)
     _chain(connection, key, version, registry_id, count, now)
     return Loaded(registry_id, count, count, before)
+
+
+def _counted(portions: Iterator[Numbers], counts: dict[str, int]) -> Iterator[Numbers]:
+    """The portions as they come; each number is counted for its part, once."""
+    for numbers in portions:
+        if "" in counts:
+            counts[""] += len(numbers)
+        else:
+            codes, amounts = np.unique((numbers - _COUNTRY) // _AREA, return_counts=True)
+            for code, amount in zip(codes.tolist(), amounts.tolist(), strict=True):
+                counts[f"{code:03}"] += amount
+        yield numbers
 
 
 def load_change(

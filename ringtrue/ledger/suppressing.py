@@ -46,7 +46,15 @@ class Signed(NamedTuple):
 
 
 def add(
-    connection: Connection, key: bytes, numbers: Iterable[tuple[str, str]], *, source: str, evidence: str, actor: str, at: int, now: int
+    connection: Connection,
+    key: bytes,
+    numbers: Iterable[tuple[str, str]],
+    *,
+    source: str,
+    evidence: str,
+    actor: str,
+    at: int,
+    now: int,
 ) -> int:
     """Suppress numbers, given with what happened (unique within the source). Returns how many events are new."""
     events = [
@@ -56,7 +64,16 @@ def add(
 
 
 def add_person(
-    connection: Connection, key: bytes, connection_name: str, record_id: str, *, cause: str, evidence: str, actor: str, at: int, now: int
+    connection: Connection,
+    key: bytes,
+    connection_name: str,
+    record_id: str,
+    *,
+    cause: str,
+    evidence: str,
+    actor: str,
+    at: int,
+    now: int,
 ) -> int | None:
     """Suppress a person, and by the next sync their numbers. Returns the contact, or None where the ledger knows no such record."""
     from ringtrue.ledger import dirty
@@ -90,9 +107,9 @@ def events_of(connection: Connection, key: bytes, number: str) -> list[Event]:
             "WITH about (event_id) AS (SELECT event_id FROM suppressions WHERE number_key = :key), "
             "people (event_id) AS (SELECT p.event_id FROM suppressions AS n JOIN suppressions AS p ON p.contact_id = n.contact_id "
             "AND p.source = n.source AND p.cause = n.cause AND p.scope = 'person' WHERE n.number_key = :key AND n.contact_id <> 0), "
-            "both (event_id) AS (SELECT event_id FROM about UNION SELECT event_id FROM people) "
-            f"SELECT {_COLUMNS} FROM suppressions AS s WHERE s.event_id IN (SELECT event_id FROM both) "
-            "OR s.lifts IN (SELECT event_id FROM both) ORDER BY s.event_id",
+            "touched (event_id) AS (SELECT event_id FROM about UNION SELECT event_id FROM people) "
+            f"SELECT {_COLUMNS} FROM suppressions AS s WHERE s.event_id IN (SELECT event_id FROM touched) "
+            "OR s.lifts IN (SELECT event_id FROM touched) ORDER BY s.event_id",
             {"key": number_key(key, number)},
         )
     ]
@@ -104,21 +121,31 @@ def retract(connection: Connection, key: bytes, entry: str, signed: Signed, now:
     Raises LedgerError when there is no such entry, or nothing of it holds any more.
     """
     if entry.isdigit():
-        found = fetch(connection, f"SELECT {_COLUMNS} FROM suppressions AS s WHERE s.event_id = :id", {"id": int(entry)})
+        found = fetch(
+            connection, f"SELECT {_COLUMNS} FROM suppressions AS s WHERE s.event_id = :id", {"id": int(entry)}
+        )
         if not found:
-            raise LedgerError(f"The chain has no event {entry}. `ringtrue suppress prove NUMBER` shows the events of a number.")
+            raise LedgerError(
+                f"The chain has no event {entry}. `ringtrue suppress prove NUMBER` shows the events of a number."
+            )
         event = Event(*found[0])
         if event.kind == "import" and event.scope == "registry":
             return _withdraw(connection, key, event, signed, now)
         if event.kind not in ("opt_out", "import"):
             raise LedgerError(f"Event {entry} is no suppression but a {event.kind}; it cannot be withdrawn.")
-        where = "s.source = :source" if event.kind == "import" else "s.source = :source AND s.cause = :cause AND s.contact_id = :contact"
+        where = (
+            "s.source = :source"
+            if event.kind == "import"
+            else "s.source = :source AND s.cause = :cause AND s.contact_id = :contact"
+        )
         parameters: dict[str, object] = {"source": event.source, "cause": event.cause, "contact": event.contact_id}
     else:
         where, parameters = "s.source = :source", {"source": f"import:{entry}"}
     ended = _lift(connection, key, "retract", where, parameters, signed, now)
     if not ended:
-        raise LedgerError(f"Nothing that entry {entry} suppressed holds any more. `ringtrue suppress prove NUMBER` shows what does.")
+        raise LedgerError(
+            f"Nothing that entry {entry} suppressed holds any more. `ringtrue suppress prove NUMBER` shows what does."
+        )
     return ended
 
 
