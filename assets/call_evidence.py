@@ -40,7 +40,7 @@ class Read(NamedTuple):
 def _called(call: CallRow, people: dict[tuple[str, str], Callee], settings: Settings) -> list[Callee]:
     """The people a call names. A dialler's file may name records of any CRM."""
     own = settings.connections.get(call.connection)
-    names = (call.connection, "") if own is not None and own.kind == "files" else (call.connection,)
+    names = (call.connection, "") if own is None or own.kind == "files" else (call.connection,)
     found = (
         next((people[(name, record)] for name in names if (name, record) in people), None) for record in call.records
     )

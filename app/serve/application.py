@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -31,8 +33,13 @@ from app.serve.suppressed import Suppressed
 from app.serve.twilio import TwilioCallbacks
 from app.serve.vonage import VonageCallback
 from app.serve.why import WhyPage
+from ringtrue.countries import region_of
+from ringtrue.ledger.entry import known
+from ringtrue.outcomes import classify
 from ringtrue.phone import normalize_arrow
 from ringtrue.settings import Settings
+
+log = logging.getLogger("ringtrue.serve")
 
 
 def build(settings: Settings, environ: Mapping[str, str]) -> tuple[ASGIApp, Keys]:
@@ -120,12 +127,18 @@ def _cors(settings: Settings) -> list[Middleware]:
 
 
 def _warm(door: Door) -> None:
-    """Load the numbering tables and open the ledger before the first form waits for them."""
-    normalize_arrow(["+14155550123", "555 0123", "no number"], "US", place=["Kaitaia", "Kaitaia", "Kaitaia"])
+    """Load the tables and open the ledger before the first form waits for them."""
+    region_of("United States")
+    rows = normalize_arrow(["+14155550123", "555 0123", "no number"], "US", place=["Kaitaia"] * 3).to_pylist()
+    classify("generic", "busy", notes="call back later")
     try:
-        door.ledger()
-    except LedgerAway:
-        return
+        ledger = door.ledger()
+        with ledger.read() as connection:
+            known(connection, ledger.key, str(rows[0]["e164"]))
+    except (LedgerAway, SQLAlchemyError):
+        log.warning(
+            "The ledger is away: checks are answered from the rules alone, messages are refused until it is back."
+        )
 
 
 def _health(door: Door) -> ASGIApp:

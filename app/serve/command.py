@@ -53,6 +53,7 @@ def start(
     config = uvicorn.Config(
         app,
         log_config=None,
+        ws="none",
         access_log=False,
         server_header=False,
         backlog=_BACKLOG,

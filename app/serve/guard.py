@@ -63,8 +63,9 @@ class Guard:
                     await answer(scope, receive, noting)
         took = (time.perf_counter() - started) * 1000
         # The path as the routes know it: what stands in a real path may be a secret part or an opaque id.
-        route = scope.get("route")
-        log.info("%s %s %d %.1f ms", scope["method"], getattr(route, "path", "(no route)"), status, took)
+        path = getattr(scope.get("route"), "path", None)
+        shown = "(no route)" if path is None else f"{scope.get('root_path', '')}{path}"
+        log.info("%s %s %d %.1f ms", scope["method"], shown, status, took)
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         too_large = Refused(413, f"The body is larger than {self._most} bytes; send it in parts.")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import httpx
 import jwt
+import requests
 from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
+from authlib.integrations.requests_client import OAuth2Session
 
 from ringtrue.serve_settings import OidcSettings
 
@@ -18,6 +19,7 @@ _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "E
 _LEEWAY_SECONDS = 60
 _TIMEOUT_SECONDS = 10.0
 _METADATA_SECONDS = 3600.0
+_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 class SignInFailed(Exception):
@@ -36,18 +38,17 @@ class Oidc:
 
     def __init__(self, settings: OidcSettings, environ: Mapping[str, str], redirect_uri: str) -> None:
         self._settings, self._environ, self._redirect = settings, environ, redirect_uri
-        self._metadata: dict[str, Any] = {}
+        self._metadata: dict[str, str] = {}
         self._read_at = float("-inf")
 
     async def start(self) -> tuple[str, dict[str, str]]:
-        """The address to send the browser to, and what has to be remembered until it comes back."""
-        metadata = await self._described()
-        kept = {
-            "state": secrets.token_urlsafe(24),
-            "nonce": secrets.token_urlsafe(24),
-            "verifier": secrets.token_urlsafe(48),
-        }
-        async with self._client() as client:
+        """The address to send the browser to, and what has to be remembered until it comes back. Raises SignInFailed."""
+        return await asyncio.to_thread(self._start)
+
+    def _start(self) -> tuple[str, dict[str, str]]:
+        metadata = self._described()
+        kept = {name: secrets.token_urlsafe(48) for name in ("state", "nonce", "verifier")}
+        with self._client() as client:
             address, _ = client.create_authorization_url(
                 metadata["authorization_endpoint"],
                 state=kept["state"],
@@ -58,15 +59,21 @@ class Oidc:
 
     async def finish(self, address: str, kept: Mapping[str, Any]) -> Identity:
         """Turn the browser's return address into a person. Raises SignInFailed."""
-        metadata = await self._described()
+        return await asyncio.to_thread(self._finish, address, kept)
+
+    def _finish(self, address: str, kept: Mapping[str, Any]) -> Identity:
+        metadata = self._described()
         try:
-            async with self._client(str(kept["state"])) as client:
-                token = await client.fetch_token(
-                    metadata["token_endpoint"], authorization_response=address, code_verifier=str(kept["verifier"])
+            with self._client(str(kept["state"])) as client:
+                token = client.fetch_token(
+                    metadata["token_endpoint"],
+                    authorization_response=address,
+                    code_verifier=str(kept["verifier"]),
+                    timeout=_TIMEOUT_SECONDS,
                 )
-                keys = await client.request("GET", metadata["jwks_uri"], withhold_token=True)
-                claims = _claims(str(token.get("id_token", "")), keys.json(), self._settings, str(kept["nonce"]))
-        except (AuthlibBaseError, httpx.HTTPError, ValueError, KeyError, jwt.PyJWTError) as error:
+            keys = _fetched(metadata["jwks_uri"])
+            claims = _claims(str(token.get("id_token", "")), keys, self._settings, str(kept["nonce"]))
+        except (AuthlibBaseError, requests.RequestException, ValueError, KeyError, jwt.PyJWTError) as error:
             raise SignInFailed("failed_issuer") from error
         return self._allowed(claims)
 
@@ -80,35 +87,35 @@ class Oidc:
         name = str(claims.get("name") or claims.get("preferred_username") or address or claims["sub"])
         return Identity(str(claims["sub"]), name[:80])
 
-    def _client(self, state: str | None = None) -> AsyncOAuth2Client:
-        return AsyncOAuth2Client(
+    def _client(self, state: str | None = None) -> Any:
+        return OAuth2Session(
             self._settings.client_id,
             self._environ.get(self._settings.secret_variable) or None,
             scope=self._settings.scope,
             redirect_uri=self._redirect,
             code_challenge_method="S256",
             state=state,
-            timeout=_TIMEOUT_SECONDS,
         )
 
-    async def _described(self) -> dict[str, Any]:
-        """The issuer's own description (OpenID Connect Discovery 1.0)."""
+    def _described(self) -> dict[str, str]:
+        """The issuer's own description (OpenID Connect Discovery 1.0), read again every hour."""
         if time.monotonic() - self._read_at < _METADATA_SECONDS:
             return self._metadata
         try:
-            async with httpx.AsyncClient(timeout=_TIMEOUT_SECONDS) as client:
-                answer = await client.get(f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration")
-                answer.raise_for_status()
-                told = answer.json()
-                if told["issuer"].rstrip("/") != self._settings.issuer.rstrip("/"):
-                    raise ValueError("another issuer")
-                self._metadata = {
-                    name: str(told[name]) for name in ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
-                }
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+            told = _fetched(f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration")
+            if str(told["issuer"]).rstrip("/") != self._settings.issuer.rstrip("/"):
+                raise SignInFailed("failed_issuer")
+            self._metadata = {name: str(told[name]) for name in _ENDPOINTS}
+        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
             raise SignInFailed("failed_issuer") from error
         self._read_at = time.monotonic()
         return self._metadata
+
+
+def _fetched(address: str) -> Any:
+    answer = requests.get(address, timeout=_TIMEOUT_SECONDS)
+    answer.raise_for_status()
+    return answer.json()
 
 
 def _claims(token: str, keys: Any, settings: OidcSettings, nonce: str) -> dict[str, Any]:

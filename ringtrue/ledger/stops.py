@@ -42,15 +42,14 @@ def commit(connection: Connection, key: bytes, stops: Sequence[Stop], switchboar
     dirty.mark_contacts(connection, opt_outs.STAGE, people)
     known = opt_outs.flagged(connection, [(contact_id, 0) for contact_id in people])
     found = opt_outs.events_for(connection, known, switchboard_people)
-    shared = {number for number, _ in found.switchboards}
-    covered = {event.number for event in found.events} | shared
-    named = [
-        _event(stop, "number", stop.number, stop.contact_ids[0])
+    covered = {event.number for event in found.events} | {number for number, _ in found.switchboards}
+    # A number that is on none of the records named was said stop on as well: else that would be lost.
+    lines = [
+        _event(stop, "number", stop.number, None)
         for stop in stops
         if stop.contact_ids and stop.number and stop.number not in covered
     ]
-    kept = [event for event in named if _people_with(connection, event.number) <= switchboard_people]
-    added += suppressions.append(connection, key, [*found.events, *kept], now)
+    added += suppressions.append(connection, key, [*found.events, *lines], now)
     review.add(connection, "switchboard", [(number, f"{count} people") for number, count in found.switchboards], now)
     return added
 
@@ -59,16 +58,6 @@ def _event(stop: Stop, scope: suppressions.Scope, number: str | None, contact_id
     return Suppression(
         "opt_out", scope, number, contact_id, stop.cause, stop.source, stop.evidence, stop.actor, stop.at
     )
-
-
-def _people_with(connection: Connection, number: str | None) -> int:
-    rows = fetch(
-        connection,
-        "SELECT count(DISTINCT lower(coalesce(c.name, c.record_id))) FROM phones AS p "
-        "JOIN contacts AS c ON c.contact_id = p.contact_id WHERE p.number = :number AND c.deleted_at IS NULL",
-        {"number": number},
-    )
-    return int(rows[0][0])
 
 
 def contacts_of(connection: Connection, name: str, records: Sequence[str]) -> dict[str, int]:
