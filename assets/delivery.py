@@ -73,10 +73,11 @@ class Delivery:
             for job in sorted(jobs):
                 self._settle_job(job)
             self._settle_by_reading([change for change in left if not change.job])
-        self.totals["settled after a crash"] += count
         with self.ledger.write() as book:
-            for plan_id, run in undo.interrupted(book, self.name):
-                self.totals["put back"] += undo.finish(book, plan_id, run, now_ms())["applied"]
+            ended = [undo.finish(book, plan_id, run, now_ms()) for plan_id, run in undo.interrupted(book, self.name)]
+        # What becomes of this run's own changes is counted from here on.
+        self.totals = Counter({"settled after a crash": count, "put back": sum(ends["applied"] for ends in ended)})
+        self.errors.clear()
         return count
 
     def _sending(self) -> list[Change]:
@@ -133,6 +134,7 @@ class Delivery:
                     self._remember(book, object_name, arrived)
                 for state, _, _ in results:
                     self.totals[state] += 1
+                self.totals["sent"] -= len(again)
                 guarded = [change for change in arrived if change.guarded]
                 if guarded and self.crm.keeps_history:
                     sent_at = {
@@ -262,6 +264,7 @@ class Delivery:
             journal.finish(book, ends, now_ms())
             if again:
                 journal.back_to_plan(book, self.name, again, "locked or turned away; sent again", now_ms())
+            self.totals["sent"] -= len(again)
             self._remember(book, object_name, taken)
         return len(again)
 

@@ -145,7 +145,7 @@ def build_writeback(name: str, connection: Connection) -> dg.AssetsDefinition:
                 outcome = write_back(ledger, crm, settings, name, context.run.run_id, root_run(context), config)
                 usage = crm.usage
         failed = outcome.totals["failed"]
-        reasons = "; ".join(f"{count} x {reason}" for reason, count in outcome.errors.most_common(5))
+        reasons = "; ".join(f"{count} x {reason.rstrip('.')}" for reason, count in outcome.errors.most_common(5))
         yield dg.MaterializeResult(
             metadata={
                 "planned": MetadataValue.int(outcome.planned),

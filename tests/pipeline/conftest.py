@@ -1,4 +1,4 @@
-"""A project of its own for each test: a private sandbox, settings that point at it, an empty ledger."""
+"""Projects to test with: `shared` by the tests of a module that make their own records, `project` for one test alone."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from tests.pipeline.project import Project, make_home, open_project
+from tests.pipeline.stages import deliver, plan
 from tests.stand_ins import running_sandbox
 
 CONTACTS = 300
+FEW = 20
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +26,45 @@ def prepared_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         project.prepare()
         project.close()
     return home
+
+
+@pytest.fixture(scope="session")
+def small_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sandbox's folder with few people in it, prepared, for tests that make the records they look at."""
+    home = tmp_path_factory.mktemp("small")
+    with running_sandbox(home, "--seed", "11", "--contacts", str(FEW)) as sandbox:
+        open_project(make_home(tmp_path_factory.mktemp("prepare")), sandbox).prepare()
+    return home
+
+
+@pytest.fixture(scope="module")
+def shared_project(small_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """One sandbox and one ledger for a module, each CRM synced once."""
+    folder = tmp_path_factory.mktemp("shared")
+    shutil.copytree(small_world, folder / "sandbox")
+    with (
+        running_sandbox(folder / "sandbox", "--seed", "11", "--contacts", str(FEW)) as sandbox,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        opened = open_project(make_home(folder), sandbox)
+        for name, value in opened.environment.items():
+            patch.setenv(name, value)
+        for name in ("salesforce", "hubspot"):
+            plan(opened.settings(), name)
+            deliver(opened.settings(), name)
+        yield opened
+
+
+@pytest.fixture
+def shared(shared_project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """The module's project with its own settings, no fault, and nothing left to do for either CRM."""
+    for name, value in shared_project.environment.items():
+        monkeypatch.setenv(name, value)
+    shared_project.write_settings()
+    for name in ("salesforce", "hubspot"):
+        shared_project.sandbox[name].clear_faults()
+        shared_project.sandbox[name].reset_stats()
+    return shared_project
 
 
 @pytest.fixture

@@ -17,12 +17,12 @@ from connectors.resources import connect, open_ledger
 from ringtrue.settings import Settings, load_settings
 
 
-def plan(settings: Settings, name: str, run: str = "run") -> Planning:
+def plan(settings: Settings, name: str, run: str = "run", config: PullConfig | None = None) -> Planning:
     """Everything up to the sealed plan."""
     crm = connect(name, settings.connections[name])
     ledger = open_ledger(settings)
     try:
-        pull(ledger, crm, settings, name, PullConfig())
+        pull(ledger, crm, settings, name, config or PullConfig())
         run_phones(ledger, settings, PhonesConfig())
         run_opt_outs(ledger, settings, OptOutsConfig())
         run_status(ledger, settings, StatusConfig())

@@ -18,7 +18,7 @@ from tests.pipeline.stages import deliver, plan
 from tests.stand_ins import ROOT
 
 # How each CRM is written: Salesforce by collections or by Bulk jobs, HubSpot by batches.
-WAYS = {
+WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "collections": ("salesforce", {"bulk_from": 100_000}),
     "bulk": ("salesforce", {"bulk_from": 10}),
     "batches": ("hubspot", {}),
