@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export VIRTUAL_ENV := $(abspath $(VENV))
 
-DEMO_OPTIONS := $(if $(ONCE),--once) $(if $(FRESH),--fresh) $(if $(DATA),--data "$(DATA)") $(if $(N),--contacts $(N))
+DEMO_OPTIONS := $(if $(ONCE),--once) $(if $(FRESH),--fresh) $(if $(DATA),--data "$(DATA)") $(if $(COUNTRY),--country $(COUNTRY)) $(if $(N),--contacts $(N))
 
 .PHONY: help
 help: ## List the targets
@@ -26,7 +26,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml setup.py $(wildcard ringtru
 install: $(VENV)/.installed ## Make .venv from the lock file
 
 .PHONY: demo
-demo: install ## Run the main job against the sandbox (ONCE=1, FRESH=1, DATA=list.csv, N=contacts)
+demo: install ## The main job against the sandbox (ONCE=1 FRESH=1 N=contacts DATA=list.csv COUNTRY=NZ)
 	$(BIN)/ringtrue demo $(DEMO_OPTIONS)
 
 .PHONY: dev
@@ -34,7 +34,7 @@ dev: install ## Dagster UI on ringtrue.toml
 	DAGSTER_HOME="$(abspath dagster_home)" $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1
 
 .PHONY: sandbox
-sandbox: install ## The stand-ins of the CRMs, where ringtrue.toml looks for them
+sandbox: install ## The stand-ins alone, where ringtrue.toml looks for them; for `make dev`
 	$(BIN)/ringtrue sandbox
 
 .PHONY: browser
@@ -55,6 +55,15 @@ lint: install ## Format, style and types
 .PHONY: bench
 bench: install ## Speed, calls and memory of the main job (N=contacts per CRM, 100000 by default)
 	$(BIN)/python -m benchmarks.main_job $(if $(N),--contacts $(N))
+
+.PHONY: docs
+docs: install ## Renew docs/settings.md from the code
+	$(BIN)/python docs/settings_page.py
+
+.PHONY: screenshots
+screenshots: install browser ## Renew docs/images from the demo's world
+	$(BIN)/ringtrue demo --once --fresh
+	$(BIN)/python docs/screenshots.py
 
 .PHONY: lock
 lock: | $(BIN)/uv ## Renew requirements.lock

@@ -45,7 +45,7 @@ CHANNELS = {
     "sms": "Text message",
     "linkedin": "LinkedIn",
     "other_number": "Try the other number",
-    "none": "Do not contact",
+    "none": "No channel left",
 }
 
 
