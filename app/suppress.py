@@ -16,6 +16,7 @@ from app.console import out, print_json
 from assets.stage import now_ms
 from connectors.registries import generic
 from connectors.registries.bytes_in import fingerprint, unpacked
+from connectors.registries.entries import Entries
 from connectors.resources import open_ledger
 from connectors.safe_csv import write_csv_safely
 from ringtrue.errors import FileUnreadable, SettingsError
@@ -154,7 +155,7 @@ def import_list(
         )
 
 
-def _read(file: Path, region: str) -> generic.Entries:
+def _read(file: Path, region: str) -> Entries:
     with unpacked(file) as stream:
         return generic.read(stream, file.name, region)
 

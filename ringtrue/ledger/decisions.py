@@ -86,8 +86,7 @@ def evidence(connection: Connection, key: bytes, numbers: Sequence[str], now: in
         [None if row[1] else row[2] for row in formats],
     ]
     # Permission comes from the suppressions alone: a call in which somebody said stop shows here only that the line is alive.
-    rows: list[tuple[Any, ...]] = [(*row[:8], f"observation:{row[8]}", row[9]) for row in seen]
-    rows += [
+    rows: list[tuple[Any, ...]] = [
         (*row[:4], "reached" if row[4] == "opted_out" else row[4], *row[5:8], f"observation:{row[8]}", row[9])
         for row in seen
     ]
