@@ -56,6 +56,14 @@ lint: install ## Format, style and types
 bench: install ## Speed, calls and memory of the main job (N=contacts per CRM, 100000 by default)
 	$(BIN)/python -m benchmarks.main_job $(if $(N),--contacts $(N))
 
+.PHONY: bench-numbers
+bench-numbers: install ## Speed of reading numbers, beside others
+	$(BIN)/python -m benchmarks.numbers
+
+.PHONY: fuzz
+fuzz: install ## Numbers read by our kernel and by phonenumbers, compared on random text for a long time
+	$(BIN)/python -m benchmarks.fuzz_numbers
+
 .PHONY: docs
 docs: install ## Renew docs/settings.md from the code
 	$(BIN)/python docs/settings_page.py

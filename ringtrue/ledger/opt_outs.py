@@ -57,7 +57,8 @@ def flagged(connection: Connection, marks: Sequence[tuple[int, int]]) -> list[Fl
             connection,
             f"WITH RECURSIVE chain (contact_id) AS (SELECT b.key FROM {batch} AS b UNION "
             "SELECT survivor.contact_id FROM chain AS ch JOIN contacts AS loser ON loser.contact_id = ch.contact_id "
-            "JOIN contacts AS survivor ON survivor.record_id = loser.merged_into AND survivor.connection = loser.connection) "
+            "JOIN contacts AS survivor ON survivor.record_id = loser.merged_into AND survivor.connection = loser.connection "
+            "WHERE loser.merged_into IS NOT NULL) "
             "SELECT c.contact_id, c.connection, c.record_id, c.merged_into, c.object, c.flagged_at "
             "FROM chain AS b JOIN contacts AS c ON c.contact_id = b.contact_id "
             "WHERE NOT EXISTS (SELECT 1 FROM changes AS ch WHERE ch.contact_id = c.contact_id AND ch.state = 'sending') "

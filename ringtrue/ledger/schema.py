@@ -54,7 +54,7 @@ contacts = Table(
     Column("first_seen_at", BigInteger, nullable=False),
     Column("deleted_at", BigInteger),
     Column("merged_into", Text),
-    UniqueConstraint("connection", "object", "record_id"),
+    UniqueConstraint("connection", "record_id", "object"),
     Index("ix_contacts_why_id", "why_id"),
     Index(
         "ix_contacts_merged_into",
@@ -237,7 +237,12 @@ suppressions = Table(
     Column("previous_hash", Text, nullable=False),
     Column("hash", Text, nullable=False),
     UniqueConstraint("source", "cause", "kind", "scope", "number_key", "contact_id"),
-    Index("ix_suppressions_number", "number"),
+    Index(
+        "ix_suppressions_number",
+        "number",
+        sqlite_where=text("number IS NOT NULL"),
+        postgresql_where=text("number IS NOT NULL"),
+    ),
     Index(
         "ix_suppressions_erased",
         "number_key",
