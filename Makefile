@@ -73,6 +73,10 @@ screenshots: install browser ## Renew docs/images from the demo's world
 	$(BIN)/ringtrue demo --once --fresh
 	$(BIN)/python docs/screenshots.py
 
+.PHONY: bench-truth
+bench-truth: install ## What the policy gets right and what it costs, in simulated worlds (QUICK=1 for a small one)
+	$(BIN)/python -m benchmarks.truth $(if $(QUICK),--quick) $(if $(JOBS),--jobs $(JOBS))
+
 .PHONY: lock
 lock: | $(BIN)/uv ## Renew requirements.lock
 	$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock

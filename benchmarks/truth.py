@@ -1,0 +1,175 @@
+"""What RingTrue's policy gets right and what it costs, in a world whose truth is known: `python -m benchmarks.truth [--quick]`.
+
+Simulates two years of a list of 100,000 numbers and compares RingTrue with checking everything monthly or quarterly, never checking, and three strikes, for five
+seeds and for worlds twice and half as harsh. Every property of the world is an option. Worlds already simulated are kept in `--keep` and not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import truth_report as report
+from benchmarks.truth_judge import Tally
+from benchmarks.truth_ringtrue import Tactics
+from benchmarks.truth_run import POLICIES, prepared, run
+from benchmarks.truth_settings import Settings, changed, plain_fields
+from ringtrue.policy import Policy
+
+HERE = Path(__file__).parent
+RIVALS = ("monthly", "quarterly", "never", "strikes")
+BUDGETS = (0.01, 0.03, 0.06, 0.10, 0.15, 0.25, 0.45, None)
+_CURVE_NUMBERS = 20_000
+
+
+def simulated(settings: Settings, names: tuple[str, ...], budget: float | None, keep: Path | None) -> dict[str, Tally]:
+    """Run these policies through one world, each kept as a file under `keep`."""
+    found: dict[str, Tally] = {}
+    prefix = hashlib.sha256(f"{settings} {Policy().version}".encode()).hexdigest()[:12]
+    files = {name: keep / f"{prefix}-{name}{_suffix(name, budget)}.json" for name in names} if keep else {}
+    for name, file in files.items():
+        if file.exists():
+            found[name] = _from_json(json.loads(file.read_text(encoding="utf-8")))
+    missing = [name for name in names if name not in found]
+    if missing:
+        world, plan = prepared(settings)
+        for name in missing:
+            found[name] = run(name, world, plan, tactics=Tactics(budget=budget))
+            if keep:
+                keep.mkdir(parents=True, exist_ok=True)
+                files[name].write_text(json.dumps(_as_json(found[name])), encoding="utf-8")
+    return found
+
+
+def _suffix(name: str, budget: float | None) -> str:
+    return f"-{budget}" if name == "ringtrue" else ""
+
+
+def _as_json(tally: Tally) -> dict[str, object]:
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in asdict(tally).items()}
+
+
+def _from_json(values: dict[str, object]) -> Tally:
+    arrays = {one.name for one in fields(Tally) if isinstance(getattr(Tally(""), one.name), np.ndarray)}
+    return Tally(**{name: np.array(value) if name in arrays else value for name, value in values.items()})  # type: ignore[arg-type]  # read back from its own JSON
+
+
+def options() -> argparse.ArgumentParser:
+    """The command's options; every number in `Settings` is one."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.truth", description=__doc__)
+    parser.add_argument("--seeds", default="1,2,3,4,5", help="seeds of the worlds")
+    parser.add_argument(
+        "--worlds", default="1,2,0.5", help="how harsh the worlds are; 1 is the world as its settings say"
+    )
+    parser.add_argument("--quick", action="store_true", help="10,000 numbers, 12 months, two seeds, worlds 1 and 2")
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=Tactics().budget,
+        help="RingTrue's money, as a share of what asking every number monthly costs",
+    )
+    parser.add_argument(
+        "--curve", action=argparse.BooleanOptionalAction, default=True, help="draw the curve of spend and dials avoided"
+    )
+    parser.add_argument("--image", type=Path, default=HERE / "images" / "truth.png")
+    parser.add_argument("--keep", type=Path, default=Path(".bench") / "truth", help="where finished runs are kept")
+    parser.add_argument("--jobs", type=int, default=1, help="worlds simulated at the same time; each takes 1 GiB")
+    parser.add_argument(
+        "--source", action="append", default=[], metavar="NAME.FIELD=VALUE", help="change a lead source"
+    )
+    parser.add_argument(
+        "--service", action="append", default=[], metavar="NAME.FIELD=VALUE", help="change a lookup service"
+    )
+    for name, kind, default in plain_fields():
+        if name not in ("seed", "harshness"):
+            parser.add_argument(
+                f"--{name.replace('_', '-')}", type=kind, default=default, help=f"(default {default:g})"
+            )
+    return parser
+
+
+def chosen(arguments: argparse.Namespace) -> Settings:
+    """The base world of the options. Raises ValueError for a source or service that does not exist."""
+    plain = {name: getattr(arguments, name) for name, _, _ in plain_fields() if name not in ("seed", "harshness")}
+    if arguments.quick:
+        plain |= {"numbers": min(plain["numbers"], 10_000), "months": min(plain["months"], 12)}
+    return changed(Settings(**plain), arguments.source, arguments.service)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Simulate, print the tables, draw the curve."""
+    arguments = options().parse_args(argv)
+    base = chosen(arguments)
+    seeds = [int(one) for one in ("1,2" if arguments.quick else arguments.seeds).split(",")]
+    harsh = [float(one) for one in ("1,2" if arguments.quick else arguments.worlds).split(",")]
+    keys = [(harshness, seed) for harshness in harsh for seed in seeds]
+    results: report.Results = {}
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        running = {
+            key: pool.submit(
+                simulated,
+                replace(base, harshness=key[0], seed=key[1]),
+                tuple(POLICIES) if key[1] == seeds[0] else ("ringtrue", *RIVALS),
+                arguments.budget,
+                arguments.keep,
+            )
+            for key in keys
+        }
+        for key, future in running.items():
+            results[key] = future.result()
+            done = results[key]["ringtrue"]
+            print(f"world {key[0]:g} x, seed {key[1]}: {done.seconds:.0f} s for RingTrue", flush=True)
+    _print(results, harsh, seeds)
+    if arguments.curve:
+        _curve(base, harsh[0], seeds[0], arguments)
+
+
+def _print(results: report.Results, harsh: list[float], seeds: list[int]) -> None:
+    print("\n## Goals\n\n" + report.goals(results))
+    for harshness in harsh:
+        print(
+            f"\n## All policies, world {harshness:g} x, seed {seeds[0]}\n\n"
+            + report.policies(results[harshness, seeds[0]])
+        )
+    print("\n## RingTrue in every world\n\n" + report.worlds(results))
+    ours = [world["ringtrue"] for key, world in results.items() if key[0] == harsh[0]]
+    print(f"\n## The line fact, world {harsh[0]:g} x, all seeds\n")
+    print(report.lines(np.sum([one.said for one in ours], axis=0), "When the word changed"))
+    print("\n" + report.lines(np.sum([one.lines for one in ours], axis=0), "As it stood, every two months"))
+    print(
+        f"\n## The eight statuses, world {harsh[0]:g} x, all seeds\n\n"
+        + report.statuses(np.sum([one.statuses for one in ours], axis=0))
+    )
+
+
+def _curve(base: Settings, harshness: float, seed: int, arguments: argparse.Namespace) -> None:
+    settings = replace(base, harshness=harshness, seed=seed, numbers=min(base.numbers, _CURVE_NUMBERS))
+    world = simulated(settings, (*RIVALS, "eager", "calls"), None, arguments.keep)
+    points = [world["calls"]]
+    points += [simulated(settings, ("ringtrue",), budget, arguments.keep)["ringtrue"] for budget in BUDGETS]
+    title = f"{settings.numbers:,} numbers, {settings.months} months, world {harshness:g} x, seed {seed}"
+    report.curve(world, points, arguments.image, title)
+    unit = world["monthly"].money
+    rows = [
+        (
+            f"{one.money / unit:.1%}",
+            f"{1 - one.dead_dials / world['never'].dead_dials:.1%}",
+            f"{report.avoided({**world, 'x': one}, 'x') / report.avoided(world, 'monthly'):.1%}",
+            f"{one.wrongly_retired} of {one.live_observed:,}",
+        )
+        for one in sorted(points, key=lambda one: one.money)
+    ]
+    print(
+        "\n## Spend and dials avoided\n\n"
+        + report.table(("of (a)'s money", "dials to dead avoided", "of what (a) avoids", "live wrongly retired"), rows)
+    )
+
+
+if __name__ == "__main__":
+    main()
