@@ -95,7 +95,9 @@ def arrivals(
     rows = _today(rows, told)
     rows = rows.merge(evidence, on="number", how="left")
     # A death is decided upon after it was seen: years after, where the past was judged.
-    rows["died"] = np.minimum(_deaths(rows, told), np.maximum(rows["latest"], rows["first_at"]).fillna(np.inf))
+    decided = _deaths(rows, told)
+    seen_dead = rows[["latest", "first_at"]].max(axis=1)
+    rows["died"] = decided.where(~(seen_dead < decided), seen_dead)
     window = arrival_days * 86_400_000
     arrived = (rows["created"] if history else rows["seen"]) - rows["created"] <= window
     fresh = rows[arrived & rows["kept_status"].isna() & (rows["first_at"] - rows["created"] <= window)]

@@ -45,6 +45,10 @@ _MOST_TELLING: Final = (
 )
 
 
+REMEMBERED: Final = 50_000
+"""Origins whose source is remembered."""
+
+
 def fields_wanted(kind: str, sources: Mapping[str, SourceRule]) -> tuple[str, ...]:
     """The fields a pull of this kind of connection has to keep so that every rule can be applied: the usual ones, then those the rules name."""
     usual = SOURCE_FIELDS.get(kind, ())
@@ -101,6 +105,7 @@ class SourceMap:
     def __init__(self, sources: Mapping[str, SourceRule]) -> None:
         check_sources(sources)
         self.slugs: tuple[str, ...] = (*sources, OTHER)
+        self._seen: dict[tuple[str, str | None], str] = {}
         self._labels = {slug: rule.label for slug, rule in sources.items()}
         self._rules = [
             (
@@ -117,7 +122,16 @@ class SourceMap:
         return self._labels.get(slug, "Other sources" if slug == OTHER else slug)
 
     def slug(self, connection: str, raw: str | None) -> str:
-        """The source of one raw value."""
+        """The source of one raw value. The latest answers are remembered: batches of contacts ask for the same origins again and again."""
+        key = (connection, raw)
+        known = self._seen.get(key)
+        if known is None:
+            if len(self._seen) >= REMEMBERED:
+                self._seen.clear()
+            known = self._seen[key] = self._slug(connection, raw)
+        return known
+
+    def _slug(self, connection: str, raw: str | None) -> str:
         fields = {name: comparable(value) for name, value in parse_raw(raw).items()}
         for slug, wanted, conditions in self._rules:
             if (wanted is None or wanted.match(connection)) and all(
