@@ -17,7 +17,7 @@ from connectors.lookups.protocol import Kind, LineType, LookupService, Question
 from connectors.lookups.routes import routes
 from ringtrue import staleness
 from ringtrue.evidence import vocabulary
-from ringtrue.ledger import Ledger, decisions, lookups, meta, suppressions
+from ringtrue.ledger import Ledger, consents, decisions, lookups, meta, suppressions
 from ringtrue.lookup_settings import LookupsSettings
 from ringtrue.policy import Policy
 from ringtrue.status import decide
@@ -141,7 +141,7 @@ def _known(grounds: Grounds, connection: Any, numbers: Sequence[str], choice: Ch
     moments = _moments(evidence, general["new_owner_since"])
     per = per.join(moments)
     per["consent_at"] = pd.Series(
-        lookups.consent_dates(connection, grounds.ledger.key, per.index.tolist()), dtype="float64"
+        consents.given(connection, grounds.ledger.key, per.index.tolist(), "call"), dtype="float64"
     ).reindex(per.index)
     return per.rename_axis("number").reset_index()
 

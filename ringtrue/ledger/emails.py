@@ -16,6 +16,9 @@ WANTED_DAYS = 30
 GOOD = "EXISTS (SELECT 1 FROM email_states AS e WHERE e.email = lower(c.email) AND e.state = 'good')"
 """SQL condition: a service found the e-mail address of contact `c` good."""
 
+REFUSES_EMAIL = "EXISTS (SELECT 1 FROM email_preferences AS ep WHERE ep.connection = c.connection AND ep.email = lower(c.email) AND ep.opted_out)"
+"""SQL condition: the CRM's preferences say that contact `c` wants no e-mail."""
+
 
 class EmailAnswer(NamedTuple):
     """What a service said of an address: good, risky, bad, or None where it could not tell."""
@@ -32,7 +35,7 @@ def of_contacts(connection: Connection, contact_ids: Sequence[int]) -> list[tupl
         rows = fetch(
             connection,
             f"SELECT c.contact_id, lower(c.email) FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key "
-            "WHERE c.deleted_at IS NULL AND c.email LIKE '%@%' AND NOT c.email_opt_out ORDER BY c.contact_id DESC",
+            f"WHERE c.deleted_at IS NULL AND c.email LIKE '%@%' AND NOT c.email_opt_out AND NOT {REFUSES_EMAIL} ORDER BY c.contact_id DESC",
         )
     return [(row[0], row[1]) for row in rows]
 
@@ -54,6 +57,7 @@ def due(connection: Connection, now: int) -> list[str]:
         connection,
         "SELECT e.email FROM email_states AS e JOIN contacts AS c ON lower(c.email) = e.email "
         "WHERE e.look_at <= :now AND e.wanted_at >= :wanted AND c.deleted_at IS NULL AND NOT c.email_opt_out "
+        f"AND NOT {REFUSES_EMAIL} "
         "GROUP BY e.email ORDER BY max(c.contact_id) DESC",
         {"now": now, "wanted": now - WANTED_DAYS * DAY_MS},
     )

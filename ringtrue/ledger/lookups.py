@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from ringtrue.evidence import vocabulary
 from ringtrue.ledger.database import batch_of, fetch, insert_rows, stream
-from ringtrue.ledger.suppressions import number_key
 
 STAGE = "status"
 _LIVING = tuple(outcome for outcome, effect in vocabulary().effects.items() if effect.line == "alive")
@@ -160,18 +159,6 @@ def set_dates(connection: Connection, dates: Iterable[tuple[str, int]]) -> None:
         list(dates),
         on_conflict="(number) DO UPDATE SET look_at = excluded.look_at",
     )
-
-
-def consent_dates(connection: Connection, key: bytes, numbers: Sequence[str]) -> dict[str, int]:
-    """When consent to be called was last given, for the numbers where it is known."""
-    by_key = {number_key(key, number): number for number in numbers}
-    with batch_of(connection, list(by_key)) as batch:
-        rows = fetch(
-            connection,
-            f"SELECT s.number_key, max(s.at) FROM {batch} AS b JOIN consents AS s ON s.number_key = b.key "
-            "WHERE s.channel = 'call' AND s.kind = 'given' GROUP BY s.number_key",
-        )
-    return {by_key[row[0]]: int(row[1]) for row in rows}
 
 
 class Interval(NamedTuple):

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from ringtrue.changes import ContactState, NumberState
 from ringtrue.ledger import consents, dirty
 from ringtrue.ledger.database import batch_of, fetch
-from ringtrue.ledger.emails import GOOD
+from ringtrue.ledger.emails import GOOD, REFUSES_EMAIL
 from ringtrue.ledger.suppressions import LIVE, live_persons, number_key
 
 PERSON_REASON = {
@@ -91,8 +91,6 @@ def contact_states(
     ]
 
 
-REFUSES_EMAIL = "EXISTS (SELECT 1 FROM email_preferences AS ep WHERE ep.connection = c.connection AND ep.email = lower(c.email) AND ep.opted_out)"
-"""SQL condition: the CRM's preferences say that contact `c` wants no e-mail."""
 _MOBILE = frozenset({"MOBILE", "FIXED_LINE_OR_MOBILE"})
 _TEXTABLE = frozenset({"active", "unverified", "no_answer", "do_not_call"})
 """Statuses of a number that a text message may reach. Do-not-call is about calls; texting it needs a consent of its own."""
