@@ -91,7 +91,8 @@ def run(
         touched = lookups.waiting_contacts(connection)
         if everything:
             touched = lookups.all_contacts(connection)
-    choice = choose(grounds, everything=everything)
+    # Without a service nobody is asked, and nothing has to be decided for it.
+    choice = choose(grounds, everything=everything) if services else Choice()
     asyncio.run(_ask(grounds, settings, choice, touched, run_id, root, outcome))
     with ledger.write() as connection:
         spend.note_disagreements(connection, root, outcome.totals["disagreements"], now)
