@@ -20,11 +20,11 @@ class Guard:
     """The outermost layer."""
 
     def __init__(self, app: ASGIApp, body_bytes: int) -> None:
-        self._app, self._most = app, body_bytes
+        self.app, self._most = app, body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         started, status = time.perf_counter(), 0
 
@@ -51,7 +51,7 @@ class Guard:
                 return await receive()
 
             try:
-                await self._app(scope, given, noting)
+                await self.app(scope, given, noting)
             except Exception as error:
                 # The error's text may hold a number or a name: only its kind and place are written down.
                 last = traceback.extract_tb(error.__traceback__)[-1]

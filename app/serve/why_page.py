@@ -13,6 +13,9 @@ from ringtrue.sentences import Dates, Language, labels, phrase, source_name
 from ringtrue.settings import Settings
 
 LAST_DIGITS = 4
+SUREST = 0.99
+"""Nothing is shown as surer than this."""
+HELD = "held"
 _SYSTEMS = {"salesforce": "Salesforce", "hubspot": "HubSpot"}
 _SAID = {"right_person": "said_talked", "wrong_person": "said_wrong_person", "opted_out": "said_stop"}
 _NOBODY = frozenset({"no_answer", "no_answer_unclear", "no_response", "timeout_unclear", "answered_briefly"})
@@ -71,7 +74,7 @@ class Reader:
         """The page of one record."""
         person = found.person
         place = self._words["record_of"].format(object=person.object_name, connection=self._system(person.connection))
-        numbers = [self._number(each) for each in found.numbers]
+        numbers = [self._number(each) for each in _held(found)]
         dialled = {each.handle for each in found.numbers if each.e164}
         shown = {number.number: view.shown for number, view in zip(found.numbers, numbers, strict=True)}
         return Page(
@@ -95,9 +98,9 @@ class Reader:
             ", ".join(number.fields),
             number.status,
             label,
-            None if reason is None else _capital(reason),
+            self._words[HELD] if reason == HELD else None if reason is None else _capital(reason),
             None if number.decided_at is None else self._date(number.decided_at),
-            None if number.confidence is None else f"{number.confidence:.0%}",
+            None if number.confidence is None else f"{min(number.confidence, SUREST):.0%}",
         )
 
     def _shown(self, number: Number) -> str:
@@ -160,6 +163,18 @@ class Reader:
 
     def _date(self, moment: int) -> str:
         return self._dates.one(self._day(moment))
+
+
+def _held(found: Found) -> list[Number]:
+    """The numbers, those somebody asked not to be called on as such at once, before the next decision says so."""
+    stopped = {event.number for event in found.events if event.what == "permission"}
+    whole = found.person.suppressed_since
+    return [
+        number._replace(status="do_not_call", reason=HELD, confidence=None, decided_at=None)
+        if number.status != "do_not_call" and (whole is not None or number.number in stopped)
+        else number
+        for number in found.numbers
+    ]
 
 
 def _capital(text: str) -> str:

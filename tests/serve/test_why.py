@@ -36,7 +36,7 @@ def field(page: httpx.Response, name: str) -> str:
 
 
 def handle(page: httpx.Response, ending: str) -> str:
-    found = re.search(rf'name="number" value="([0-9a-f]+)"><span>[^<]*{ending}', page.text)
+    found = re.search(rf'name="number" value="([0-9a-f]+)" required><span>[^<]*{ending}', page.text)
     assert found
     return found[1]
 
@@ -164,6 +164,7 @@ def test_stop_holds_at_once_for_the_person_and_the_numbers(service: httpx.Client
     assert held == [("person", None, 1, "Sally"), ("number", LANDLINE, 1, "Sally"), ("number", MOBILE, 1, "Sally")]
     page = service.get(f"/why/{why_id}")
     assert "This person asked not to be called" in page.text
+    assert page.text.count('<span class="status do_not_call">') == 2
     assert home.rows("SELECT count(*) FROM dirty_contacts WHERE stage = 'changes:hubspot'")[0][0] >= 1
 
 
