@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import textwrap
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +15,9 @@ from jsonschema import Draft202012Validator
 
 from app.serve.application import build
 from app.serve.guard import Guard
+from ringtrue.settings import Settings
 from tests.serve.server import DIALLER_KEY, ENVIRON, FORM_KEY, FREE, MOBILE, Home, client, serving
+from tests.stand_ins import ROOT
 
 _PAGES = {
     "/why/{why_id}",
@@ -123,6 +127,19 @@ def test_the_page_for_people_shows_every_address(service: httpx.Client, document
     assert page.status_code == 200
     assert all(path in page.text for path in document["paths"])
     assert service.get("/static/door.css").headers["content-type"].startswith("text/css")
+
+
+def test_the_settings_of_the_docs_are_valid_and_serve_every_address(home: Home, document: dict[str, Any]) -> None:
+    text = (ROOT / "docs/serve.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    named = tomllib.loads("\n".join(textwrap.dedent(block) for block in blocks))
+    settings = Settings.model_validate(named)
+    assert settings.serve.sign_in.oidc is not None
+    assert set(settings.serve.keys) == {"web_form", "landing_page", "dialler"}
+    app, keys = build(settings, {})
+    assert len(keys.missing) == 3
+    assert isinstance(app, Guard)
+    assert all(path.partition("/{")[0] in text for path in document["paths"])
 
 
 def test_other_addresses_and_methods(service: httpx.Client) -> None:
