@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from app.console import out, print_json
-from app.wanted import wanted_fields
+from app.wanted import wanted_feedback, wanted_fields
 from assets.delivery import Delivery
 from assets.planner import fields_by_object
 from assets.stage import now_ms
@@ -54,7 +54,9 @@ def prepare(
     for name, connection in crm_connections(settings, connections).items():
         crm = connect(name, connection)
         try:
-            steps = crm.prepare(wanted_fields(crm, connection, settings.policy.language), dry_run=dry_run)
+            wanted = wanted_fields(crm, connection, settings.policy.language)
+            wanted += wanted_feedback(connection) if name in settings.source_quality.feedback else []
+            steps = crm.prepare(wanted, dry_run=dry_run)
         finally:
             crm.close()
         report[name] = [{"what": step.what, "result": step.result, "instruction": step.instruction} for step in steps]

@@ -10,6 +10,7 @@ from ringtrue.fields import own_fields
 from ringtrue.records import NextChannel
 from ringtrue.sentences import labels
 from ringtrue.settings import Connection
+from ringtrue.source_feedback import feedback_fields, feedback_object
 
 CHANNEL_LABELS: dict[Literal["en", "zh"], dict[str, str]] = {
     "en": {
@@ -56,3 +57,12 @@ def wanted_fields(crm: Crm, connection: Connection, language: Literal["en", "zh"
                     own.phone_e164[field], f"RingTrue {label} E.164"[:40], "text", f"{label} in international form.", 40
                 )
     return wanted
+
+
+def wanted_feedback(connection: Connection) -> list[WantedField]:
+    """The fields in which a CRM is told about its lead sources, where `[source_quality] feedback` names it."""
+    assert connection.kind != "files"  # noqa: S101 files have no fields; callers pass CRMs only
+    return [
+        WantedField(feedback_object(connection.kind), field.name, field.label, "text", 20, (), field.help_text)
+        for field in feedback_fields(connection.kind)
+    ]

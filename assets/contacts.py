@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 from dagster import MetadataValue
 
+from assets.campaigns import pull_campaigns
 from assets.lead_sources import observe_sources
 from assets.settling import settle
 from assets.stage import columns, counts, now_ms, plain_errors, sample, usage_metadata
@@ -197,6 +198,7 @@ def build_contacts(name: str, connection: Connection, sources: Sequence[dg.Asset
         book: LedgerResource = context.resources.ledger
         with plain_errors(), book.open() as ledger, resource.open() as crm:
             by_object, rows = pull(ledger, crm, load_settings(), name, config)
+            joined = pull_campaigns(ledger, crm, name, now_ms())
             observe_sources(context, ledger, name)
             usage = crm.usage
         totals = Counter[str]()
@@ -217,6 +219,7 @@ def build_contacts(name: str, connection: Connection, sources: Sequence[dg.Asset
         return dg.MaterializeResult(
             metadata={
                 **counts(dict(totals)),
+                **counts(joined),
                 "by object": MetadataValue.json({name: counted.read for name, counted in by_object.items()}),
                 **usage_metadata(usage),
                 "sample": sample(rows, masked),

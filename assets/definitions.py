@@ -23,6 +23,7 @@ from assets.registries import build_registries
 from assets.report import build_report
 from assets.review_queue import build_review_queue
 from assets.source_checks import build_source_checks
+from assets.source_feedback import build_source_feedback
 from assets.status import build_status
 from assets.writeback import build_writeback
 from connectors.resources import CrmResource, LedgerResource
@@ -53,6 +54,7 @@ def build(settings: Settings) -> dg.Definitions:
     quality = build_lead_source_quality()
     queue = build_review_queue([phones.key, call_evidence.key, dg.AssetKey("opt_outs")])
     report = build_report()
+    feedback = [build_source_feedback(name, crms[name]) for name in settings.source_quality.feedback]
 
     lists = [build_lists(name, connection) for name, connection in crms.items() if named_lists(connection)]
     preferences = [
@@ -82,6 +84,7 @@ def build(settings: Settings) -> dg.Definitions:
         status,
         quality,
         report,
+        *feedback,
         queue,
         *lists,
         *preferences,

@@ -28,9 +28,12 @@ def build_jobs(
     source_checks = dg.AssetSelection.checks(*check_keys(settings))
     any_running = False
     for name, connection in settings.connections.items():
+        stages = stages_of(name, connection)
+        if name in settings.source_quality.feedback:
+            stages.append(dg.AssetKey([name, "source_feedback"]))
         job = dg.define_asset_job(
             f"sync_{name}",
-            selection=dg.AssetSelection.assets(*stages_of(name, connection)) | source_checks,
+            selection=dg.AssetSelection.assets(*stages) | source_checks,
             tags={"connection": name},
             description=f"Pulls {name}, decides what is new, and writes the differences back.",
         )

@@ -131,6 +131,18 @@ TABLES: Final[dict[str, Table]] = {
             "cost": Made("millionths of the currency", type="integer"),
         }
     ),
+    "source_feedback": Table(
+        {
+            "record_id": Made("the campaign or contact that is told", ((OWN, "record_id"),)),
+            "fields": Made(
+                "grade and alarm: before and after",
+                (("lead_source_quality", "grade"), ("lead_source_quality", "source")),
+                type="json",
+            ),
+            "state": Made("sending, applied, failed"),
+        },
+        rows="applied",
+    ),
     "dialing_list": Table(
         {
             "number": Made("the number to call, or that may not be called", (("status", "number"),)),

@@ -21,6 +21,7 @@ from connectors.salesforce_campaigns import members_of, read_memberships, write_
 from connectors.salesforce_errors import GRANT
 from connectors.salesforce_ids import api_name
 from connectors.salesforce_ingest import Ingest, split
+from connectors.salesforce_origins import CampaignJoin, campaign_joins, campaign_names
 from connectors.salesforce_prepare import prepare
 from connectors.salesforce_pull import Puller, PullSettings, Question, gathered
 from connectors.salesforce_records import (
@@ -245,6 +246,14 @@ class SalesforceCrm:
     def bulk_abort(self, job_id: str) -> None:
         """Abandon a job that never ran."""
         self._ingest.abort(job_id)
+
+    def campaign_joins(self, since: datetime | None) -> Iterator[tuple[list[CampaignJoin], datetime | None]]:
+        """Who joined which campaign since a moment, a page at a time with its latest change."""
+        return campaign_joins(self._session, since)
+
+    def campaign_names(self) -> dict[str, str]:
+        """Name of every campaign, by id."""
+        return campaign_names(self._session)
 
     def campaign_members(self, campaign_ids: Sequence[str]) -> Iterator[list[tuple[str, str, str | None]]]:
         """(member id, contact or lead id, status) of everybody on the campaigns, a page at a time."""

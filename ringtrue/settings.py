@@ -162,6 +162,9 @@ class Settings(_Part):
         if taken:
             raise ValueError(f"connection name {sorted(taken)[0]!r} is reserved; choose another name")
         check_sources(self.sources)
+        for name in self.source_quality.feedback:
+            if name not in self.connections or self.connections[name].kind == "files":
+                raise ValueError(f"[source_quality] feedback names {name!r}, which is no CRM connection; correct the name")
         return self
 
 

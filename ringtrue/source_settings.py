@@ -88,6 +88,8 @@ class SourceQualitySettings(BaseModel):
     cost_per_attempt: float = Field(default=0.25, ge=0)
     """What one call attempt costs, agent's time included."""
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    feedback: tuple[str, ...] = ()
+    """Connections whose CRM is told: grade and alarm go to Salesforce campaigns that are a source, and to HubSpot contacts by their first source."""
     severity: Literal["warn", "error"] = "warn"
     """Severity of a source's check when its alarm rings or its grade falls."""
 

@@ -416,4 +416,27 @@ source_states = Table(
     comment="each source's change alarm, and the grade it is held to. Written by lead_source_quality and `ringtrue sources accept`",
 )
 
+source_feedback = Table(
+    "source_feedback",
+    metadata,
+    Column("feedback_id", _ID, primary_key=True),
+    Column("connection", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("record_id", Text, nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("error", Text),
+    Column("run", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Index("ix_source_feedback_record", "record_id", "connection", "object"),
+    Index(
+        "ix_source_feedback_sending",
+        "connection",
+        sqlite_where=text("state = 'sending'"),
+        postgresql_where=text("state = 'sending'"),
+    ),
+    comment="journal of grades and alarms written to CRMs, {field: [before, after]}: sending, applied, failed. "
+    "Written by <connection>/source_feedback",
+)
+
 TABLES = tuple(metadata.tables)
