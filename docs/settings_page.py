@@ -205,7 +205,7 @@ def render() -> str:
         for name, field in model.model_fields.items():
             if _model_of(field.annotation) is not None:
                 continue
-            rows.append(_row(model, name, field.get_default(call_default_factory=True)))  # type: ignore[call-arg]
+            rows.append(_row(model, name, field.get_default(call_default_factory=True)))
         if rows:
             summary = " ".join((inspect.getdoc(model) or "").split("\n\n")[0].split())
             summary = re.sub(r"^`\[[^]]*\]`[^:]*: (.)", lambda found: found[1].upper(), summary)
