@@ -27,6 +27,12 @@ from tests.serve.server import ENVIRON, FORM_KEY, Home, Process
 
 CONNECTIONS = 64
 REPORT = Path(__file__).with_suffix(".md")
+_SCHEDULED = {
+    os.SCHED_OTHER: "scheduled like everything else",
+    os.SCHED_BATCH: "scheduled behind everything else",
+    os.SCHED_RR: "service and generator scheduled before the other work, as on a machine of their own: `chrt -r 1`",
+    os.SCHED_FIFO: "service and generator scheduled before the other work, as on a machine of their own: `chrt -f 1`",
+}
 
 
 class Result(NamedTuple):
@@ -141,7 +147,7 @@ def report(result: Result, rate: float, count: int, cpu: float) -> str:
     return f"""# `/v1/check` under load
 
 Measured by `python -m benchmarks.serve` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC: {platform.machine()}, {os.cpu_count()} cores shared by the service,
-the load generator and whatever else ran (load average {loads}), Python {platform.python_version()}, SQLite ledger with {count:,} decided numbers.
+the load generator and whatever else ran (load average {loads}; {_SCHEDULED[os.sched_getscheduler(0)]}), Python {platform.python_version()}, SQLite ledger with {count:,} decided numbers.
 
 {len(result.latencies):,} requests due at {rate:.0f} a second for {result.seconds:.1f} s, over {CONNECTIONS} kept-alive connections on loopback. Latency counts from the moment
 a request was due, not from when it was sent.
