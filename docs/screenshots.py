@@ -24,12 +24,11 @@ WAIT_MS = 60_000
 
 
 HIDE_DIGITS = r"""() => {
-  const number = /(?<![\w-])\+?\(?\d[\d\s().\/-]{5,}\d(?!\w)/g, day = /^\d{4}-\d\d-\d\d/;
+  const number = /(?<![\w-])(?!\d{4}-\d\d-\d\d)\+?\(?\d[\d\s().\/-]{5,}\d(?!\w)/g;
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const node = walker.currentNode;
     node.nodeValue = node.nodeValue.replace(number, text => {
-      if (day.test(text)) return text;
       let left = 4;
       return [...text].reverse().map(one => /\d/.test(one) && left-- > 0 ? "•" : one).reverse().join("");
     });
@@ -91,7 +90,9 @@ def _preview(page: Page, ui: str) -> None:
     """The first preview of the Salesforce connection: the one with the most changes."""
     page.goto(f"{ui}/assets/salesforce/changes?view=events")
     page.get_by_text("Materialized in run").first.wait_for()
-    page.get_by_text(re.compile(r"^[A-Z][a-z]{2} \d+, \d+:\d\d")).last.click()
+    moments = page.get_by_text(re.compile(r"^[A-Z][a-z]{2} \d+, \d+:\d\d"))
+    # The last one is the heading of the event that is shown.
+    moments.nth(moments.count() - 2).click()
     page.get_by_text("fields in the plan").first.wait_for()
     page.wait_for_load_state("networkidle")
     _save(page, "preview.png")
@@ -103,7 +104,7 @@ def _telling_contact(pages: str) -> str:
         for status, beside in (("active", "s-disconnected"), ("disconnected", "s-disconnected")):
             listed = client.get("/", params={"crm": "salesforce", "status": status}).text
             for path in re.findall(r'<td class="who"><a href="([^"]+)"', listed):
-                if beside in client.get(path).text:
+                if beside in client.get(path).text.split("<h2>Phone numbers</h2>")[-1].split("<h2>Contact</h2>")[0]:
                     return str(path)
     sys.exit("No contact of the demo has a disconnected number. Run `make demo ONCE=1 FRESH=1`.")
 
