@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from tempfile import mkdtemp
 
 import pytest
 
+from tests.pipeline.killing import Deliverer, delivering
 from tests.pipeline.project import Project, make_home, open_project
 from tests.pipeline.stages import deliver, plan
 from tests.stand_ins import running_sandbox
@@ -81,19 +83,21 @@ def project(prepared_world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def second_project(prepared_world: Path, tmp_path: Path) -> Iterator[Callable[[], Project]]:
-    """Opens another project over another copy of the same world, to compare with."""
-    opened: list[tuple[Any, Project]] = []
+def small_projects(small_world: Path, tmp_path: Path) -> Iterator[Callable[[], Project]]:
+    """Opens projects over copies of one small world, to compare them with each other."""
+    with ExitStack() as stack:
 
-    def make() -> Project:
-        home = tmp_path / f"other{len(opened)}"
-        shutil.copytree(prepared_world, home / "sandbox")
-        running = running_sandbox(home / "sandbox", "--seed", "11", "--contacts", str(CONTACTS))
-        project = open_project(make_home(home), running.__enter__())
-        opened.append((running, project))
-        return project
+        def make() -> Project:
+            home = Path(mkdtemp(dir=tmp_path))
+            shutil.copytree(small_world, home / "sandbox")
+            running = running_sandbox(home / "sandbox", "--seed", "11", "--contacts", str(FEW))
+            return open_project(make_home(home), stack.enter_context(running))
 
-    yield make
-    for running, project in opened:
-        project.close()
-        running.__exit__(None, None, None)
+        yield make
+
+
+@pytest.fixture(scope="module")
+def deliverer(shared_project: Project) -> Iterator[Deliverer]:
+    """Writes back for the module's project in processes that can be killed."""
+    with delivering(shared_project) as found:
+        yield found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -60,3 +62,11 @@ def command(*arguments: str) -> Any:
     if done.exception is not None:
         raise done.exception
     return json.loads(done.stdout)
+
+
+def await_that(condition: Callable[[], Any]) -> None:
+    """Wait until something is so; half a minute at most."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

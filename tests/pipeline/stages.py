@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from assets.contacts import PullConfig, pull
@@ -43,11 +44,24 @@ def deliver(settings: Settings, name: str, run: str = "run", config: WritebackCo
         crm.close()
 
 
-if __name__ == "__main__":
-    # A process that can be killed: it says when it is ready and waits for the word.
-    chosen = load_settings()
-    sys.stdout.write("ready\n")
+def say(line: str) -> None:
+    """Write a line for the test to read."""
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-    sys.stdin.readline()
-    result = deliver(chosen, sys.argv[1])
-    sys.stdout.write(f"{dict(result.totals)}\n")
+
+
+def serve() -> None:
+    """Fork a child for each line, a connection's name: it says "ready" and its pid, waits for the word and writes back. Its end is told as well."""
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            say(f"ready {os.getpid()}")
+            sys.stdin.readline()
+            deliver(load_settings(), line.strip())
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        say(f"ended {os.waitstatus_to_exitcode(status)}")
+
+
+if __name__ == "__main__":
+    serve()

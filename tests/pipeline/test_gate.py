@@ -17,10 +17,10 @@ from assets.writeback import Outcome, WritebackConfig, write_back
 from connectors.resources import connect
 from ringtrue.errors import PlanRefused, SettingsError
 from ringtrue.ledger import Ledger, journal
+from tests.pipeline.killing import Deliverer
 from tests.pipeline.people import command, in_hubspot, national, number, person
 from tests.pipeline.project import Project
 from tests.pipeline.stages import deliver, plan
-from tests.pipeline.test_crash import go, start_delivery
 
 STRICT = {"small_plan": 0, "newly_do_not_call_share": 0.01, "records_changed_share": 0.01}
 
@@ -136,16 +136,14 @@ def test_an_approval_outlives_a_sync_that_brought_nothing_new(shared: Project) -
     assert flagged(shared, record)
 
 
-def test_what_a_crash_left_of_a_plan_that_passed_is_not_stopped_again(shared: Project) -> None:
+def test_what_a_crash_left_of_a_plan_that_passed_is_not_stopped_again(shared: Project, deliverer: Deliverer) -> None:
     guard(shared, **STRICT)
     records = [opted_out(shared), person(shared, national(number()), do_not_call="true")]
     made = plan(shared.settings(), "hubspot").plan
     command("approve", made.plan_id, "--by", "ann")
-    process = start_delivery(shared, "hubspot")
-    shared.sandbox["hubspot"].fault("write", "kill", nth=1, pid=process.pid, at="before")
-    go(process)
-    process.communicate(timeout=120)
-    assert process.returncode == -signal.SIGKILL
+    shared.sandbox["hubspot"].fault("write", "kill", pid=deliverer.ready("hubspot"), at="before")
+    deliverer.go()
+    assert deliverer.end() == -signal.SIGKILL
     shared.sandbox["hubspot"].clear_faults()
     assert not any(flagged(shared, record) for record in records)
     plan(shared.settings(), "hubspot", "second")

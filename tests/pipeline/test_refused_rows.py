@@ -6,11 +6,10 @@ import re
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
 
 from assets.contacts import PullConfig
 from assets.writeback import Outcome
-from tests.pipeline.people import contact, in_hubspot, in_salesforce, lead, national, number, person
+from tests.pipeline.people import await_that, contact, in_hubspot, in_salesforce, lead, national, number, person
 from tests.pipeline.project import Project
 from tests.pipeline.stages import deliver, plan
 from tests.stand_ins import StandIn
@@ -19,14 +18,6 @@ from tests.stand_ins import StandIn
 def sync(project: Project, name: str) -> Outcome:
     plan(project.settings(), name)
     return deliver(project.settings(), name)
-
-
-def await_that(condition: Callable[[], Any]) -> None:
-    """Wait until something is so; half a minute at most."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def while_writing(project: Project, name: str, edit: Callable[[StandIn], None]) -> Outcome:
