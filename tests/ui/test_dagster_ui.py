@@ -107,7 +107,7 @@ def test_a_contact_before_and_after(project: Project, browser: Browser, size: Vi
     pages = f"http://127.0.0.1:{project.sandbox.ports['pages']}"
     with looking(browser, size) as page:
         page.goto(f"{pages}/?crm=hubspot")
-        expect(page.get_by_text("Not checked yet").first).to_be_visible()
+        expect(page.locator("td.state").get_by_text("Not checked yet").first).to_be_visible()
         page.locator("td.who a").first.click()
         expect(page.get_by_text("RingTrue has not looked at this record yet")).to_be_visible()
         assert fits(page)
