@@ -8,7 +8,17 @@ from assets.source_checks import check_keys
 from connectors.resources import target_of
 from ringtrue.settings import Connection, Settings
 
-SHARED = ("phones", "call_evidence", "opt_outs", "registries", "suppressions", "lookups", "status", "review_queue", "lead_source_quality")
+SHARED = (
+    "phones",
+    "call_evidence",
+    "opt_outs",
+    "registries",
+    "suppressions",
+    "lookups",
+    "status",
+    "review_queue",
+    "lead_source_quality",
+)
 """Stages that work on what the ledger holds, whichever connection brought it."""
 
 

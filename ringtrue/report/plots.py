@@ -12,9 +12,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from ringtrue.report.data import ReportData
-from ringtrue.report.drawing import BLUE, GRADE_LOOKS, GRID, ORANGE, SOFT, Width, drawable, drawing, figure, png, source_axis
 from ringtrue.records import STATUSES
+from ringtrue.report.data import ReportData
+from ringtrue.report.drawing import (
+    BLUE,
+    GRADE_LOOKS,
+    GRID,
+    ORANGE,
+    SOFT,
+    Width,
+    drawable,
+    drawing,
+    figure,
+    png,
+    source_axis,
+)
 from ringtrue.source_quality import weekly_shares
 
 RANKED: Final = 25

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from ringtrue.report import ReportData, plots, refund_pack, render_report
 from ringtrue.reasons import REASONS
+from ringtrue.report import ReportData, plots, refund_pack, render_report
 from ringtrue.source_advice import complaint, faults, sentence
 from ringtrue.source_counts import SourceCounter
 from ringtrue.sources import SourceQualitySettings, SourceRule, display, quality_table, weekly_shares
