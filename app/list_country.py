@@ -47,7 +47,7 @@ def _by_share(guess: Guess) -> tuple[float, str]:
 
 
 def _share(texts: list[str], region: str) -> float:
-    table = normalize_arrow(texts, region)
-    reasons, regions = (table.column(name).to_pylist() for name in ("reason", "region"))
-    own = [reason == "ok" and found == region for reason, found in zip(reasons, regions, strict=True)]
+    table = normalize_arrow(texts, region, repair=False)
+    valid, regions = (table.column(name).to_pylist() for name in ("valid", "region"))
+    own = [bool(fine) and found == region for fine, found in zip(valid, regions, strict=True)]
     return own.count(True) / len(own)
