@@ -150,12 +150,12 @@ def pull(
         )
     # A write that a crash left open is settled first: else the pull would take our own flag for a person's.
     settle(ledger, crm, settings, name)
-    by_object: dict[str, PullCounts] = {}
+    by_object = {object_name: PullCounts() for object_name in crm.objects}
     rows: list[dict[str, Any]] = []
     now = now_ms()
     for object_name in crm.objects:
         origin, asked = origin_of(crm, name, connection, object_name)
-        counted = by_object.setdefault(object_name, PullCounts())
+        counted = by_object[object_name]
         first = pull_object(ledger, crm, origin, asked, config, counted, now)
         rows += [
             {
@@ -165,6 +165,8 @@ def pull(
             }
             for record in first[:5]
         ]
+    if config.record and not any(counted.read for counted in by_object.values()):
+        raise SettingsError(f"There is no record {config.record!r} in {name}. Copy its id from the record's page.")
     return by_object, rows
 
 
