@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 
-from ringtrue.ledger.database import batch_of, fetch, insert_rows
+from ringtrue.ledger.database import insert_rows
 
 Numbers = NDArray[np.int64]
 BLOCK = 50_000
@@ -21,6 +21,10 @@ BLOCK = 50_000
 _BITMAP_BYTES = BLOCK // 8
 _LIST, _BITMAP = b"\x00", b"\x01"
 _WRITE_ROWS = 5_000
+_READ_BLOCKS = 1_000
+_SOME_BLOCKS = text(
+    "SELECT block, members FROM registry_blocks WHERE name = :name AND block IN :blocks ORDER BY block"
+).bindparams(bindparam("blocks", expanding=True))
 
 
 def digits(numbers: Sequence[str]) -> Numbers:
@@ -112,16 +116,12 @@ def _held(connection: Connection, name: str, blocks: Sequence[int]) -> dict[int,
 
 
 def _members(connection: Connection, name: str, blocks: Sequence[int]) -> list[tuple[int, bytes]]:
-    if not blocks:
-        return []
-    with batch_of(connection, list(blocks)) as batch:
-        rows = fetch(
-            connection,
-            f"SELECT r.block, r.members FROM {batch} AS b JOIN registry_blocks AS r ON r.block = b.key WHERE r.name = :name "
-            "ORDER BY r.block",
-            {"name": name},
-        )
-    return [(int(block), bytes(members)) for block, members in rows]
+    """Blocks with their bytes, in order, by the key's index: a temporary table would have PostgreSQL read the whole registry."""
+    found: list[tuple[int, bytes]] = []
+    for start in range(0, len(blocks), _READ_BLOCKS):
+        rows = connection.execute(_SOME_BLOCKS, {"name": name, "blocks": blocks[start : start + _READ_BLOCKS]})
+        found += [(int(block), bytes(members)) for block, members in rows]
+    return found
 
 
 def contains(connection: Connection, name: str, numbers: Numbers) -> NDArray[np.bool_]:
