@@ -41,6 +41,7 @@ START_SECONDS = 3_600.0
 MIB = 2**20
 OWN_GOAL, PULL_GOAL, ALL_GOAL, MEMORY_GOAL = 50_000, 25_000, 6_000, 1024 * MIB
 
+progress = Console(stderr=True, style="dim")
 out = Console(width=None if sys.stdout.isatty() else 170)
 
 
@@ -88,7 +89,11 @@ class Bench:
         )  # fmt: skip
         if done.returncode:
             raise SystemExit(f"{stage} failed:\n{done.stderr[-2_000:]}")
-        return Measured(**orjson.loads(done.stdout))
+        measured = Measured(**orjson.loads(done.stdout))
+        progress.print(
+            f"{stage}: {measured.seconds:.0f} s, {measured.cpu_seconds:.1f} CPU s, {measured.peak_bytes / MIB:,.0f} MiB"
+        )
+        return measured
 
     def dagster_peak(self, name: str) -> int:
         """Peak memory of a real Dagster run over everything: one connection's job with a full pull."""
