@@ -169,7 +169,7 @@ def sync(
                 run_config=run_config_of(name, kind, full=full, since=since, limit=limit),
                 on_step=None if as_json else (lambda step: steps.print(f"  {step}")),
             )
-            failed += [f"{name}: {failure}" for failure in ran.failures]
+            failed += [f"{name}: {failure}" for failure in dict.fromkeys(ran.failures)]
             report[name] = {
                 "run": ran.run_id, "success": ran.success, "seconds": round(ran.seconds, 1), "checks": ran.checks,
                 "stages": {
