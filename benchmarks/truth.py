@@ -11,6 +11,7 @@ import hashlib
 import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, fields, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,9 @@ from ringtrue.policy import Policy
 
 HERE = Path(__file__).parent
 RIVALS = ("monthly", "quarterly", "never", "strikes")
-BUDGETS = (0.01, 0.03, 0.06, 0.10, 0.15, 0.25, 0.45, None)
+BUDGETS = (0.02, 0.06, 0.12, 0.30, None)
 _CURVE_NUMBERS = 20_000
+_MARK = "<!-- results -->"
 
 
 def simulated(settings: Settings, names: tuple[str, ...], budget: float | None, keep: Path | None) -> dict[str, Tally]:
@@ -78,6 +80,7 @@ def options() -> argparse.ArgumentParser:
         "--curve", action=argparse.BooleanOptionalAction, default=True, help="draw the curve of spend and dials avoided"
     )
     parser.add_argument("--image", type=Path, default=HERE / "images" / "truth.png")
+    parser.add_argument("--write", action="store_true", help="put the results into benchmarks/truth.md")
     parser.add_argument("--keep", type=Path, default=Path(".bench") / "truth", help="where finished runs are kept")
     parser.add_argument("--jobs", type=int, default=1, help="worlds simulated at the same time; each takes 1 GiB")
     parser.add_argument(
@@ -125,30 +128,36 @@ def main(argv: list[str] | None = None) -> None:
             results[key] = future.result()
             done = results[key]["ringtrue"]
             print(f"world {key[0]:g} x, seed {key[1]}: {done.seconds:.0f} s for RingTrue", flush=True)
-    _print(results, harsh, seeds)
+    text = _told(results, harsh, seeds)
     if arguments.curve:
-        _curve(base, harsh[0], seeds[0], arguments)
-
-
-def _print(results: report.Results, harsh: list[float], seeds: list[int]) -> None:
-    print("\n## Goals\n\n" + report.goals(results))
-    for harshness in harsh:
-        print(
-            f"\n## All policies, world {harshness:g} x, seed {seeds[0]}\n\n"
-            + report.policies(results[harshness, seeds[0]])
+        text += _curve(base, harsh[0], seeds[0], arguments)
+    print(text)
+    if arguments.write:
+        page = HERE / "truth.md"
+        before = page.read_text(encoding="utf-8").partition(_MARK)[0]
+        title = (
+            f"{base.numbers:,} numbers, {base.months} months, {len(seeds)} seeds. Written {datetime.now(UTC):%d %B %Y}."
         )
-    print("\n## RingTrue in every world\n\n" + report.worlds(results))
+        page.write_text(f"{before}{_MARK}\n\n{title}\n{text}\n", encoding="utf-8")
+
+
+def _told(results: report.Results, harsh: list[float], seeds: list[int]) -> str:
+    parts = ["\n## Goals\n\n" + report.goals(results)]
+    for harshness in harsh:
+        title = f"## All policies, world {harshness:g} x, seed {seeds[0]}"
+        parts.append(f"{title}\n\n" + report.policies(results[harshness, seeds[0]]))
+    parts.append("## RingTrue in every world\n\n" + report.worlds(results))
     ours = [world["ringtrue"] for key, world in results.items() if key[0] == harsh[0]]
-    print(f"\n## The line fact, world {harsh[0]:g} x, all seeds\n")
-    print(report.lines(np.sum([one.said for one in ours], axis=0), "When the word changed"))
-    print("\n" + report.lines(np.sum([one.lines for one in ours], axis=0), "As it stood, every two months"))
-    print(
-        f"\n## The eight statuses, world {harsh[0]:g} x, all seeds\n\n"
-        + report.statuses(np.sum([one.statuses for one in ours], axis=0))
+    said, stood, statuses = (
+        np.sum([getattr(one, name) for one in ours], axis=0) for name in ("said", "lines", "statuses")
     )
+    parts.append(f"## The line fact, world {harsh[0]:g} x, all seeds\n\n" + report.lines(said, "When the word changed"))
+    parts.append(report.lines(stood, "As it stood, every two months"))
+    parts.append(f"## The eight statuses, world {harsh[0]:g} x, all seeds\n\n" + report.statuses(statuses))
+    return "\n\n".join(parts)
 
 
-def _curve(base: Settings, harshness: float, seed: int, arguments: argparse.Namespace) -> None:
+def _curve(base: Settings, harshness: float, seed: int, arguments: argparse.Namespace) -> str:
     settings = replace(base, harshness=harshness, seed=seed, numbers=min(base.numbers, _CURVE_NUMBERS))
     world = simulated(settings, (*RIVALS, "eager", "calls"), None, arguments.keep)
     points = [world["calls"]]
@@ -165,10 +174,8 @@ def _curve(base: Settings, harshness: float, seed: int, arguments: argparse.Name
         )
         for one in sorted(points, key=lambda one: one.money)
     ]
-    print(
-        "\n## Spend and dials avoided\n\n"
-        + report.table(("of (a)'s money", "dials to dead avoided", "of what (a) avoids", "live wrongly retired"), rows)
-    )
+    head = ("of (a)'s money", "dials to dead avoided", "of what (a) avoids", "live wrongly retired")
+    return f"\n\n## Spend and dials avoided ({title})\n\n![curve](images/truth.png)\n\n" + report.table(head, rows)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ class Tactics:
 
     ask: str = "worth"
     notice: int = 1
-    budget: float | None = 0.15
+    budget: float | None = 0.12
     cadence: Cadence = field(default_factory=Cadence)
 
 
