@@ -20,6 +20,7 @@ from app.demo_world import alone, home_of, prepare_crms, running_sandbox, runnin
 from app.list_country import guess_country
 from app.sync import Ran, SyncFailed, run_job
 from assets.definitions import build
+from connectors.files import FileContacts
 from ringtrue.errors import FileUnreadable
 from ringtrue.settings import Settings
 
@@ -41,6 +42,9 @@ def demo(
     """Run the main job once against the sandbox and show what happened."""
     if data is not None and not data.is_file():
         raise FileUnreadable(f"There is no file {data}. Give the path of a CSV list, as in: make demo DATA=list.csv")
+    if data is not None:
+        # A list that cannot be used is told before anything is made.
+        FileContacts(data)
     home = home_of(HOME, data)
     started = time.monotonic()
     try:
