@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -36,6 +37,7 @@ def make_home(folder: Path) -> Path:
     home = folder / "project"
     (home / "dagster_home").mkdir(parents=True)
     (home / "imports").mkdir()
+    shutil.copy(ROOT / "dagster_home" / "dagster.yaml", home / "dagster_home")
     return home
 
 
