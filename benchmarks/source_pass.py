@@ -56,14 +56,47 @@ def fill(ledger: Ledger, contacts: int) -> None:
             insert_rows(
                 book,
                 "contacts",
-                ["connection", "object", "record_id", "source", "first_source", "do_not_call", "email_opt_out", "phones", "ours", "why_id", "created_at", "modified_at", "first_seen_at"],
+                [
+                    "connection",
+                    "object",
+                    "record_id",
+                    "source",
+                    "first_source",
+                    "do_not_call",
+                    "email_opt_out",
+                    "phones",
+                    "ours",
+                    "why_id",
+                    "created_at",
+                    "modified_at",
+                    "first_seen_at",
+                ],
                 people,
             )
-            insert_rows(book, "phones", ["contact_id", "field", "position", "raw", "number", "e164", "valid", "sure", "reason"], phones)
+            insert_rows(
+                book,
+                "phones",
+                ["contact_id", "field", "position", "raw", "number", "e164", "valid", "sure", "reason"],
+                phones,
+            )
             insert_rows(
                 book,
                 "decisions",
-                ["number", "contact_id", "status", "line", "reach", "identity", "permission", "confidence", "reason", "evidence", "policy", "decided_at", "current"],
+                [
+                    "number",
+                    "contact_id",
+                    "status",
+                    "line",
+                    "reach",
+                    "identity",
+                    "permission",
+                    "confidence",
+                    "reason",
+                    "evidence",
+                    "policy",
+                    "decided_at",
+                    "current",
+                ],
                 said,
                 on_conflict="DO NOTHING",
             )

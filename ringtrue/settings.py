@@ -18,7 +18,9 @@ from ringtrue.source_settings import SourceQualitySettings, SourceRule, SourceSl
 
 SETTINGS_VARIABLE = "RINGTRUE_SETTINGS"
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
-RESERVED_CONNECTIONS = frozenset({"lead_source", "phones", "status", "suppressions", "opt_outs", "report", "registries", "lookups", "other"})
+RESERVED_CONNECTIONS = frozenset(
+    {"lead_source", "phones", "status", "suppressions", "opt_outs", "report", "registries", "lookups", "other"}
+)
 
 
 class _Part(BaseModel):
@@ -164,7 +166,9 @@ class Settings(_Part):
         check_sources(self.sources)
         for name in self.source_quality.feedback:
             if name not in self.connections or self.connections[name].kind == "files":
-                raise ValueError(f"[source_quality] feedback names {name!r}, which is no CRM connection; correct the name")
+                raise ValueError(
+                    f"[source_quality] feedback names {name!r}, which is no CRM connection; correct the name"
+                )
         return self
 
 
