@@ -151,8 +151,11 @@ def _told(results: report.Results, harsh: list[float], seeds: list[int]) -> str:
     said, stood, statuses = (
         np.sum([getattr(one, name) for one in ours], axis=0) for name in ("said", "lines", "statuses")
     )
-    parts.append(f"## The line fact, world {harsh[0]:g} x, all seeds\n\n" + report.lines(said, "When the word changed"))
-    parts.append(report.lines(stood, "As it stood, every two months"))
+    parts.append(
+        f"## The line fact, world {harsh[0]:g} x, all seeds\n\n"
+        + report.lines(said, "When the word changed", standing=False)
+    )
+    parts.append(report.lines(stood, "As it stood, every two months", standing=True))
     parts.append(f"## The eight statuses, world {harsh[0]:g} x, all seeds\n\n" + report.statuses(statuses))
     return "\n\n".join(parts)
 

@@ -108,8 +108,11 @@ def worlds(results: Results) -> str:
     )  # fmt: skip
 
 
-def lines(matrix: npt.NDArray[np.int64], title: str) -> str:
-    """Confusion of the line fact by region: what was shown in columns. A line given to a new owner since it died counts as alive in the strict precision."""
+def lines(matrix: npt.NDArray[np.int64], title: str, *, standing: bool) -> str:
+    """Confusion of the line fact by region: what was shown in columns. A line given to a new owner since it died counts as alive in the strict precision.
+
+    Recall and abstention mean something only for what stands (`standing`), not for changes of a word.
+    """
     parts = [f"**{title}**"]
     for region, name in enumerate(REGIONS):
         counts = matrix[region]
@@ -129,9 +132,9 @@ def lines(matrix: npt.NDArray[np.int64], title: str) -> str:
         rows += [
             ("**precision**", *strict, ""),
             ("**precision for the contact** (a line lost to a new owner is lost)", *lenient, ""),
-            ("**recall**", *recall, ""),
-            ("**abstention**", *silent, ""),
         ]
+        if standing:
+            rows += [("**recall**", *recall, ""), ("**abstention**", *silent, "")]
         parts.append(table((f"{name}: truth", *LINES[:4], "unknown"), rows))
     return "\n\n".join(parts)
 
