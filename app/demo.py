@@ -9,24 +9,20 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import dagster as dg
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from app.console import out, steady_console
-from app.demo_summary import count, print_summary
+from app.console import out
+from app.demo_rounds import Plan, RoundEnd, Told, run_rounds
+from app.demo_summary import print_summary
 from app.demo_world import alone, home_of, prepare_crms, running_sandbox, running_ui, settle_in, stopped_like_ctrl_c
 from app.list_country import guess_country
-from app.sync import Ran, SyncFailed, run_job
-from assets.definitions import build
+from app.sync import Ran, SyncFailed
 from connectors.files import FileContacts
 from ringtrue.errors import FileUnreadable
-from ringtrue.settings import Settings
 
 HOME = Path(".demo")
 CONTACTS = 3_000
-MOST_ROUNDS = 2
 INTERRUPTED = 130
 
 
@@ -57,14 +53,13 @@ def demo(
             home.mkdir(parents=True, exist_ok=True)
             if data is not None and country is None and not known:
                 country = _country_of(data)
-            progress = stack.enter_context(_progress(stack.enter_context(steady_console())))
+            progress = stack.enter_context(_progress())
             with _phase(progress, "the sandbox, as it was left" if known else "the sandbox, filled with contacts"):
                 ports = stack.enter_context(running_sandbox(home, lock, contacts=contacts, data=data, country=country))
             settings = settle_in(home, ports, real_people=data is not None)
             with _phase(progress, "RingTrue's fields in the CRMs"):
                 prepare_crms(settings)
-            with dg.DagsterInstance.get() as instance:
-                runs = _rounds(settings, instance, progress)
+            runs = _rounds(home, progress)
             progress.stop()
             print_summary(out, settings, runs, time.monotonic() - started)
             failures = [failure for rans in runs.values() for ran in rans for failure in ran.failures]
@@ -89,7 +84,7 @@ def _country_of(data: Path) -> str | None:
     return guess.region
 
 
-def _progress(console: Console) -> Progress:
+def _progress() -> Progress:
     """One line for each thing done, on a terminal; nothing where the output goes to a file or a pipe."""
     return Progress(
         SpinnerColumn(finished_text="[green]✓[/]"),
@@ -97,8 +92,8 @@ def _progress(console: Console) -> Progress:
         BarColumn(bar_width=20),
         TimeElapsedColumn(),
         TextColumn("{task.fields[doing]}", style="dim"),
-        console=console,
-        disable=not console.is_terminal,
+        console=out,
+        disable=not out.is_terminal,
     )
 
 
@@ -109,27 +104,25 @@ def _phase(progress: Progress, description: str) -> Iterator[None]:
     progress.update(task, total=1, completed=1)
 
 
-def _rounds(settings: Settings, instance: dg.DagsterInstance, progress: Progress) -> dict[str, list[Ran]]:
-    """Run every connection's job until none has changes to plan, at most `MOST_ROUNDS` times."""
-    definitions = build(settings)
-    runs: dict[str, list[Ran]] = {name: [] for name in settings.connections}
-    steps = sum(len(definitions.resolve_job_def(f"sync_{name}").nodes) for name in settings.connections)
-    for turn in range(1, MOST_ROUNDS + 1):
-        task = progress.add_task(f"round {turn}", total=steps + 1, doing="")
-        planned = 0
-        for name in settings.connections:
+def _rounds(home: Path, progress: Progress) -> dict[str, list[Ran]]:
+    """Run the jobs and show how they get on."""
+    tasks: dict[int, TaskID] = {}
+    steps = 0
 
-            def tell(step: str, task: object = task, name: str = name) -> None:
-                own = step if step.startswith(f"{name}/") else f"{name}: {step}"
-                progress.update(task, advance=1, doing=own)  # type: ignore[arg-type]
+    def tell(said: Told) -> None:
+        nonlocal steps
+        if isinstance(said, Plan):
+            steps = said.steps
+            return
+        if said.turn not in tasks:
+            tasks[said.turn] = progress.add_task(f"round {said.turn}", total=steps + 1, doing="")
+        if isinstance(said, RoundEnd):
+            progress.update(tasks[said.turn], completed=steps + 1, doing=f"{said.changes:,} changes")
+        else:
+            own = said.name if said.name.startswith(f"{said.connection}/") else f"{said.connection}: {said.name}"
+            progress.update(tasks[said.turn], advance=1, doing=own)
 
-            ran = run_job(definitions, instance, f"sync_{name}", on_step=tell)
-            runs[name].append(ran)
-            planned += count(ran, f"{name}/changes", "changes")
-        progress.update(task, completed=steps + 1, doing=f"{planned:,} changes")
-        if not planned or any(not ran.success for rans in runs.values() for ran in rans):
-            break
-    return runs
+    return run_rounds(home / "jobs.log", tell)
 
 
 def _keep_up(stack: ExitStack, home: Path, pages_port: int) -> None:

@@ -7,13 +7,15 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import dagster as dg
 import typer
 from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.storage.dagster_run import FINISHED_STATUSES
+from sqlalchemy.exc import OperationalError
 
 from app.console import out, print_json, steady_console
 from assets.definitions import build
@@ -107,11 +109,13 @@ def run_job(
             result = job.execute_in_process(
                 run_config={**QUIET, **(run_config or {})}, instance=instance, raise_on_error=False, run_id=run_id
             )
-    except KeyboardInterrupt:
-        run = instance.get_run_by_id(run_id)
-        if run is not None and not run.is_finished:
-            instance.report_run_canceled(run)
-        raise
+    except BaseException as error:
+        if not _is_interrupt(error):
+            raise
+        # The interrupt may have left Dagster's own storage in the middle of a write; then nobody can note the end here.
+        with suppress(OperationalError):
+            _cancel(instance, run_id)
+        raise KeyboardInterrupt from error
     if any(_interrupted(event) for event in result.get_step_failure_events()):
         raise KeyboardInterrupt
     metadata: dict[str, dict[str, Any]] = {}
@@ -127,6 +131,31 @@ def run_job(
         if not check.passed
     ]
     return Ran(run_id, result.success, metadata, failures, checks, time.monotonic() - started)
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is what stopped a run, or what went wrong while it was stopping."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt | DagsterExecutionInterruptedError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _cancel(instance: dg.DagsterInstance, run_id: str) -> None:
+    run = instance.get_run_by_id(run_id)
+    if run is not None and not run.is_finished:
+        instance.report_run_canceled(run)
+
+
+def cancel_left_over_runs(instance: dg.DagsterInstance) -> None:
+    """End runs that a process which was stopped left behind, and free the pools they held. Only where nobody else can be running on this instance."""
+    unfinished = [
+        status for status in dg.DagsterRunStatus if status not in (*FINISHED_STATUSES, dg.DagsterRunStatus.QUEUED)
+    ]
+    for run in instance.get_runs(dg.RunsFilter(statuses=unfinished)):
+        instance.report_run_canceled(run)
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 def _interrupted(event: dg.DagsterEvent) -> bool:

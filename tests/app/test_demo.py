@@ -1,0 +1,106 @@
+"""`make demo` as somebody runs it: twice, and stopped in the middle."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.stand_ins import ROOT
+
+PATIENCE_SECONDS = 240
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project's folder: its settings and its dagster.yaml."""
+    shutil.copy(ROOT / "ringtrue.toml", tmp_path)
+    (tmp_path / "dagster_home").mkdir()
+    shutil.copy(ROOT / "dagster_home" / "dagster.yaml", tmp_path / "dagster_home")
+    return tmp_path
+
+
+def start(folder: Path, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "app", "demo", "--once", "--contacts", "40", *options],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "SALESFORCE_CONSUMER_KEY": "real",
+            "SALESFORCE_CONSUMER_SECRET": "x",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def still_there(folder: Path) -> list[str]:
+    """Command lines of processes that work in the folder."""
+    return [
+        " ".join(process.info["cmdline"] or ())
+        for process in psutil.process_iter(["cwd", "cmdline"])
+        if process.info["cwd"] == str(folder)
+    ]
+
+
+def test_twice_and_the_second_time_there_is_nothing_to_do(folder: Path) -> None:
+    for expected in (r"^changes: [1-9]\d*$", r"^changes: 0$"):
+        said, _ = (process := start(folder)).communicate(timeout=PATIENCE_SECONDS)
+        assert process.returncode == 0, said
+        assert re.search(expected, said, re.MULTILINE), said
+        for line in (
+            "contacts pulled",
+            "numbers found",
+            "fields changed",
+            "flagged do-not-call",
+            "API calls",
+            "seconds",
+        ):
+            assert re.search(rf"^{line} ", said, re.MULTILINE), said
+        assert "INFO" not in said
+        assert "DEBUG" not in said
+    assert still_there(folder) == []
+
+
+def test_stopped_in_the_middle_it_leaves_nothing_running_and_loses_nothing(folder: Path) -> None:
+    process = start(folder)
+    wait_for_ledger(folder, process)
+    said, _ = (second := start(folder)).communicate(timeout=PATIENCE_SECONDS)
+    assert second.returncode == 2
+    assert "A demo runs on" in said
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 130, said
+    assert "Stopped. Nothing is lost" in said
+    assert "Traceback" not in said
+    assert still_there(folder) == []
+    said, _ = (again := start(folder)).communicate(timeout=PATIENCE_SECONDS)
+    assert again.returncode == 0, said
+
+
+def test_a_plain_kill_ends_it_as_ctrl_c_does(folder: Path) -> None:
+    process = start(folder)
+    wait_for_ledger(folder, process)
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 130, said
+    assert still_there(folder) == []
+
+
+def wait_for_ledger(folder: Path, process: subprocess.Popen[str]) -> None:
+    """The first job has begun once there is a ledger."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (folder / ".demo" / "world" / "ledger.db").exists() and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
