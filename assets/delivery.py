@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from assets.guarding import Guarded, find_slipped_edits, guard
 from assets.stage import now_ms
 from connectors.crm import Crm
-from ringtrue.errors import ConnectionLost, RecordGone
+from ringtrue.errors import ConnectionLost, RecordGone, ServiceUnavailable
 from ringtrue.fields import OwnFields
 from ringtrue.ledger import Ledger, dirty, journal, phones, undo
 from ringtrue.ledger.journal import Change, Planned, State
@@ -102,7 +102,9 @@ class Delivery:
             self.crm.bulk_wait(job)
         self._take_job_results(job, changes)
 
-    def _settle_by_reading(self, changes: Sequence[Change]) -> None:
+    def _settle_by_reading(self, changes: Sequence[Change]) -> int:
+        """Read the records to see which changes arrived. Returns how many did not and are to be sent again."""
+        left = 0
         by_object: dict[str, list[Change]] = {}
         for change in changes:
             by_object.setdefault(change.object_name, []).append(change)
@@ -135,12 +137,14 @@ class Delivery:
                 for state, _, _ in results:
                     self.totals[state] += 1
                 self.totals["sent"] -= len(again)
+                left += len(again)
                 guarded = [change for change in arrived if change.guarded]
                 if guarded and self.crm.keeps_history:
                     sent_at = {
                         change.record_id: datetime.fromtimestamp(change.changed_at / 1000, UTC) for change in guarded
                     }
-                    self._restore_slipped_edits(object_name, guarded, Guarded(modified=sent_at))
+                    left += self._restore_slipped_edits(object_name, guarded, Guarded(modified=sent_at))
+        return left
 
     def deliver(self, plan_id: str, *, limit: int | None = None, only: str | None = None) -> None:
         """Send a plan's changes: guarded ones first (do-not-call is among them), then the rest.
@@ -235,8 +239,10 @@ class Delivery:
                 results = self.crm.write(object_name, writes)
         except ConnectionLost as error:
             log.warning("An answer was lost; the records are read to see whether the write arrived: %s", error)
-            self._settle_by_reading(rows)
-            return 1
+            left = self._settle_by_reading(rows)
+            if left and last:
+                raise
+            return left
         return self._take_results(object_name, rows, results, last)
 
     def _take_results(self, object_name: str, rows: Sequence[Change], results: Sequence[RowResult], last: bool) -> int:
@@ -302,9 +308,12 @@ class Delivery:
             if known:
                 again += self._take_results(known[0].object_name, known, results, last)
         if by_record:
-            left = list(by_record.values())
-            self._settle_by_reading(left)
-            again += len(left)
+            left = self._settle_by_reading(list(by_record.values()))
+            if left and last:
+                raise ServiceUnavailable(
+                    f"The CRM gave no result for {left} of {len(rows)} rows of job {job}. Run again later."
+                )
+            again += left
         return again
 
     def _guard(self, plan_id: str, object_name: str, batch: Sequence[Change]) -> Guarded:
