@@ -52,6 +52,11 @@ lint: install ## Format, style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+.PHONY: migration
+migration: install ## Write a migration for changed tables (M="what changes"; M=--first as long as nothing is released)
+	$(BIN)/python -m ringtrue.ledger.new_migration "$(M)"
+	$(BIN)/ruff format --quiet ringtrue/ledger/migrations
+
 .PHONY: bench
 bench: install ## Speed, calls and memory of the main job (N=contacts per CRM, 100000 by default)
 	$(BIN)/python -m benchmarks.main_job $(if $(N),--contacts $(N))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from pathlib import Path
 
@@ -14,10 +15,10 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import IntegrityError
 
 from ringtrue.errors import LedgerError
-from ringtrue.ledger import Ledger
+from ringtrue.ledger import Ledger, database, new_migration
 from ringtrue.ledger.database import alembic_config, fetch
 from ringtrue.ledger.schema import metadata
-from tests.ledger.build import pull, record
+from tests.ledger.build import MOBILE, pull, record
 from tests.ledger.conftest import KEY
 
 REVISIONS = [script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()][::-1]
@@ -34,7 +35,9 @@ def upgrade(engine: Engine, revision: str) -> None:
     "ignore:.*expression-based index:UserWarning", "ignore:.*expression-based index:sqlalchemy.exc.SAWarning"
 )
 def test_the_migrated_tables_are_those_of_the_schema(empty_address: str) -> None:
-    """Whoever changes ringtrue/ledger/schema.py writes a migration: `make migration M="what changes"`.
+    """Whoever changes the tables of ringtrue/ledger writes a migration: `make migration M="what changes"`.
+
+    As long as nothing is released, `make migration M=--first` writes the first one anew instead.
 
     On SQLite an index over an expression cannot be compared; PostgreSQL compares it.
     """
@@ -57,6 +60,57 @@ def test_a_ledger_of_any_older_version_is_upgraded_with_what_it_holds(empty_addr
     with ledger.engine.connect() as connection:
         assert MigrationContext.configure(connection).get_current_revision() == REVISIONS[-1]
     ledger.close()
+
+
+LATER = '''"""One more column."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "9001"
+down_revision = "{head}"
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("contacts") as table:
+        table.add_column(sa.Column("nickname", sa.Text()))
+'''
+
+
+def test_the_next_version_adds_to_a_ledger_in_use(
+    empty_address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger.open(empty_address, key=KEY)
+    pull(ledger, record("a", Phone=MOBILE))
+    ledger.close()
+    folder = tmp_path / "migrations"
+    shutil.copytree(str(alembic_config().get_main_option("script_location")), folder)
+    (folder / "versions" / "9001_later.py").write_text(LATER.format(head=REVISIONS[-1]), encoding="utf-8")
+    later = alembic_config()
+    later.set_main_option("script_location", str(folder))
+    monkeypatch.setattr(database, "alembic_config", lambda: later)
+    upgraded = Ledger.open(empty_address, key=KEY)
+    with upgraded.read() as book:
+        assert fetch(book, "SELECT record_id, nickname FROM contacts") == [("a", None)]
+        assert fetch(book, "SELECT count(*) FROM dirty_contacts WHERE stage = 'phones'") == [(1,)]
+    upgraded.close()
+    monkeypatch.undo()
+    with pytest.raises(LedgerError, match="written by a newer RingTrue"):
+        Ledger.open(empty_address, key=KEY)
+
+
+def test_changed_tables_are_noticed_and_written_as_the_next_migration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "migrations"
+    shutil.copytree(str(alembic_config().get_main_option("script_location")), folder)
+    (folder / "versions" / "9001_later.py").write_text(LATER.format(head=REVISIONS[-1]), encoding="utf-8")
+    config = alembic_config()
+    config.set_main_option("script_location", str(folder))
+    monkeypatch.setattr(new_migration, "alembic_config", lambda: config)
+    made = new_migration.write_next("Drop the nickname")
+    assert made.name == "9002_drop_the_nickname.py"
+    assert 'drop_column("nickname")' in made.read_text(encoding="utf-8").replace("'", '"')
 
 
 def test_a_newer_ledger_is_refused_and_left_alone(empty_address: str) -> None:
