@@ -147,7 +147,7 @@ def seal(
     result = stream(
         connection,
         "SELECT object, record_id, fields FROM changes WHERE connection = :connection AND plan_id = :plan "
-        f"AND state = 'planned' AND {_OPEN} ORDER BY change_id",
+        f"AND state = 'planned' AND {_OPEN} ORDER BY guarded, change_id",
         {"connection": connection_name, "plan": plan_id},
     )
     for object_name, record_id, text_of_fields in result:
