@@ -32,9 +32,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_cached_tables_are_what_building_gives(cache: Path) -> None:
     built = tables.load()
     assert [file.name for file in cache.iterdir()] == [f"numbers-{tables._key()}.bin"]
-    started = time.perf_counter()
+    started = time.process_time()
     assert tables.load() == built == tables.build()
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,9 @@ def test_killed_at_a_boundary(shared: Project, deliverer: Deliverer, way: str, o
     wanted = promised(shared, plan(settings, name).plan.plan_id)
     assert len({record for record, _ in wanted}) >= len(records)
     assert killed(shared, deliverer, name, op, nth=nth, at=at) == -signal.SIGKILL
-    assert shared.query("SELECT count(*) FROM changes WHERE state = 'sending'") != [(0,)] or (op, nth) == ("bulk", 1)
+    # Once the answer is out the process may commit before the signal reaches it; both ends are right.
+    left = shared.query("SELECT count(*) FROM changes WHERE state = 'sending'")
+    assert left != [(0,)] or (op, nth) == ("bulk", 1) or at == "answered"
     plan(settings, name, "second")
     deliver(settings, name, "second")
     assert held(shared, name, wanted) == wanted
