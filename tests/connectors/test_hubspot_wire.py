@@ -326,7 +326,7 @@ def test_many_archived_records_are_listed_once_a_day_and_none_is_missed(tmp_path
         server.asked.clear()
         assert pull(cursor)[0] == []
         assert len(server.asked) == 1
-        now[0] += timedelta(days=1)
+        now[0] += timedelta(days=2)
         assert pull(cursor)[0] == ["5000"]
         crm.close()
 
