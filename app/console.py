@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -40,7 +41,10 @@ def print_json(value: Any) -> None:
 
 
 def guarded(command: Callable[[], Any]) -> int:
-    """Run a command and return the exit code. Our own errors become one sentence on the error stream."""
+    """Run a command and return the exit code. Our own errors become one sentence on the error stream.
+
+    A defect shows where it happened, with numbers, addresses and secrets masked.
+    """
     try:
         code = command()
     except RingTrueError as error:
@@ -51,4 +55,7 @@ def guarded(command: Callable[[], Any]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return 130
+    except Exception:
+        err.print(escape(mask_text(traceback.format_exc())), soft_wrap=True)
+        return 1
     return code if isinstance(code, int) else 0

@@ -15,6 +15,7 @@ import pytest
 import tomli_w
 
 from app.cli import main
+from app.console import guarded
 from tests.pipeline.conftest import FEW
 from tests.pipeline.people import contact, in_salesforce, number
 from tests.pipeline.project import Project, make_home, open_project
@@ -167,3 +168,14 @@ def test_a_list_without_a_phone_column_or_in_no_known_encoding(shared: Project, 
     for path in (notes, noise):
         said = one_sentence(ringtrue(shared, "demo", "--once", "--data", str(path)))
         assert path.name in said
+
+
+def test_a_defect_of_ours_shows_where_it_happened_and_nobodys_data(capsys: pytest.CaptureFixture[str]) -> None:
+    def defect() -> None:
+        raise ValueError("cannot handle +447400123456 of shy.person@example.com")
+
+    assert guarded(defect) == 1
+    said = capsys.readouterr().err
+    assert "in defect" in said
+    assert "7400123456" not in said
+    assert "shy.person@" not in said
