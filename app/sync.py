@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -23,6 +24,8 @@ from ringtrue.errors import RingTrueError, SettingsError
 from ringtrue.settings import load_settings
 
 POLL_SECONDS = 0.2
+PROCESS_TAG = "ringtrue/process"
+"""Run tag that says which process carries a run out."""
 QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Run config that keeps Dagster's log lines out of the terminal."""
 
@@ -107,7 +110,11 @@ def run_job(
     try:
         with _steps_told(instance, run_id, on_step):
             result = job.execute_in_process(
-                run_config={**QUIET, **(run_config or {})}, instance=instance, raise_on_error=False, run_id=run_id
+                run_config={**QUIET, **(run_config or {})},
+                instance=instance,
+                raise_on_error=False,
+                run_id=run_id,
+                tags={PROCESS_TAG: _mark_of(os.getpid())},
             )
     except BaseException as error:
         if not _is_interrupt(error):
@@ -148,14 +155,41 @@ def _cancel(instance: dg.DagsterInstance, run_id: str) -> None:
         instance.report_run_canceled(run)
 
 
-def cancel_left_over_runs(instance: dg.DagsterInstance) -> None:
-    """End runs that a process which was stopped left behind, and free the pools they held. Only where nobody else can be running on this instance."""
-    unfinished = [
+def _unfinished(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
+    statuses = [
         status for status in dg.DagsterRunStatus if status not in (*FINISHED_STATUSES, dg.DagsterRunStatus.QUEUED)
     ]
-    for run in instance.get_runs(dg.RunsFilter(statuses=unfinished)):
-        instance.report_run_canceled(run)
-        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    return instance.get_runs(dg.RunsFilter(statuses=statuses))
+
+
+def _end(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    instance.report_run_canceled(run)
+    instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def cancel_left_over_runs(instance: dg.DagsterInstance) -> None:
+    """End runs that a process which was stopped left behind, and free the pools they held. Only where nobody else can be running on this instance."""
+    for run in _unfinished(instance):
+        _end(instance, run)
+
+
+def cancel_dead_runs(instance: dg.DagsterInstance) -> None:
+    """End runs of `run_job` whose process on this machine is gone, and free the pools they held: else the next run would wait for ever."""
+    host = socket.gethostname()
+    for run in _unfinished(instance):
+        where, _, pid = run.tags.get(PROCESS_TAG, "").partition(" ")[0].rpartition(":")
+        if where == host and _mark_of(int(pid)) != run.tags[PROCESS_TAG]:
+            _end(instance, run)
+
+
+def _mark_of(pid: int) -> str:
+    """Host, id and start of a process: ids come again, starts do not. Empty where there is no such process."""
+    try:
+        # The 22nd word of the line is the start; the second one, in brackets, may hold blanks.
+        start = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+    return f"{socket.gethostname()}:{pid} {start}"
 
 
 def _interrupted(event: dg.DagsterEvent) -> bool:
@@ -189,6 +223,7 @@ def sync(
     report: dict[str, Any] = {}
     failed: list[str] = []
     with dg.DagsterInstance.get() as instance, steady_console() as steps:
+        cancel_dead_runs(instance)
         for name in connections or list(settings.connections):
             kind = settings.connections[name].kind
             ran = run_job(
