@@ -26,8 +26,8 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
 BOUNDARIES = [
     ("collections", "write", 1, "before"), ("collections", "write", 1, "answered"), ("collections", "write", 2, "received"),
     ("collections", "write", 3, "received"),
-    ("bulk", "bulk", 1, "received"), ("bulk", "bulk", 2, "before"), ("bulk", "bulk", 2, "received"), ("bulk", "bulk", 3, "before"),
-    ("bulk", "bulk", 3, "received"), ("bulk", "bulk", 4, "answered"), ("bulk", "bulk", 5, "answered"),
+    ("bulk", "bulk", 2, "before"), ("bulk", "bulk", 2, "received"),
+    ("bulk", "bulk", 3, "received"), ("bulk", "bulk", 5, "answered"),
     ("batches", "write", 1, "before"), ("batches", "write", 1, "received"), ("batches", "write", 1, "answered"),
     ("batches", "write", 2, "received"),
 ]  # fmt: skip
