@@ -141,18 +141,20 @@ def csv_of(rows: Iterable[RecordWrite], fields: Sequence[str] = ()) -> bytes:
     lock each other out.
     """
     ordered = sorted(rows, key=lambda row: (row.parent or "", row.record_id))
-    columns = tuple(dict.fromkeys(chain(fields, (name for row in ordered for name in row.values))))
+    names = dict.fromkeys(fields)
+    for row in ordered:
+        if not row.values.keys() <= names.keys():
+            names.update(dict.fromkeys(row.values))
+    columns = tuple(names)
+    untouched = [""] * len(columns)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["Id", *columns])
     for row in ordered:
-        cells = {name: cell(value) for name, value in row.values.items()}
-        writer.writerow([row.record_id, *[cells.get(name, "") for name in columns]])
-    return text.getvalue().encode()
-
-
-def cell(value: str | None) -> str:
-    """A value as a cell: empty text clears the field like None does, the same as over JSON. NUL is no character of a CSV."""
-    if not value:
-        return CLEAR
-    return value.replace("\0", "") if "\0" in value else value
+        values = row.values
+        if None in values.values() or "" in values.values():
+            # Empty text clears the field like None does, the same as over JSON.
+            values = {name: value or CLEAR for name, value in values.items()}
+        writer.writerow([row.record_id, *map(values.get, columns, untouched)])
+    # NUL is no character of a CSV.
+    return text.getvalue().replace("\0", "").encode()

@@ -32,7 +32,7 @@ _STATES: dict[str, BulkState] = {
     "Failed": "failed",
     "Aborted": "aborted",
 }
-_RESULT_ROWS = 5_000
+_RESULT_ROWS = 20_000
 
 
 class Ingest:

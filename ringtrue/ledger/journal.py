@@ -11,6 +11,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
+from itertools import islice
+from operator import attrgetter, itemgetter
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -18,7 +20,7 @@ from sqlalchemy import Connection, text
 
 from ringtrue.ledger import dirty
 from ringtrue.ledger.contacts import dumps
-from ringtrue.ledger.database import batch_of, fetch, insert_rows, stream, update_rows
+from ringtrue.ledger.database import STREAM_ROWS, batch_of, fetch, insert_rows, stream, update_rows
 
 State = Literal["planned", "sending", "applied", "failed", "conflict", "skipped", "superseded", "reverted"]
 Fields = dict[str, list[str | None]]
@@ -74,6 +76,9 @@ class Plan(NamedTuple):
     approved_by: str | None
     approved_hash: str | None
 
+
+_BY_ID = attrgetter("change_id")
+"""Rows are updated in the order in which they lie in the table, not in that of a job, which is sorted by account."""
 
 _OPEN = "state IN ('planned', 'sending', 'failed')"
 """The condition of the index on open changes, word for word: without it SQLite does not see that the index will do."""
@@ -150,11 +155,12 @@ def seal(
         f"AND state = 'planned' AND {_OPEN} ORDER BY guarded, change_id",
         {"connection": connection_name, "plan": plan_id},
     )
-    for object_name, record_id, text_of_fields in result:
-        digest.update(f"{object_name}\0{record_id}\0{text_of_fields}\n".encode())
-        records += 1
+    while part := list(islice(result, STREAM_ROWS)):
+        lines = "".join([f"{object_name}\0{record_id}\0{changed}\n" for object_name, record_id, changed in part])
+        digest.update(lines.encode())
+        records += len(part)
         # Each field is a key in front of a list; a quote inside a value has a backslash before it.
-        fields += text_of_fields.count('":[') - text_of_fields.count('\\":[')
+        fields += lines.count('":[') - lines.count('\\":[')
     connection.execute(
         text(
             "INSERT INTO plans (plan_id, connection, purpose, created_at, run, records, fields, hash, summary, state) "
@@ -355,7 +361,10 @@ def start(
         "changes",
         ["state", "attempts", "batch", "job", "run", "root_run", "changed_at"],
         ["change_id"],
-        [("sending", change.attempts + 1, batch, job, run, root_run, now, change.change_id) for change in changes],
+        [
+            ("sending", change.attempts + 1, batch, job, run, root_run, now, change.change_id)
+            for change in sorted(changes, key=_BY_ID)
+        ],
     )
 
 
@@ -363,7 +372,7 @@ def finish(connection: Connection, rows: Sequence[tuple[State, str | None, int]]
     """Note what became of changes: (state, error, change_id)."""
     update_rows(
         connection, "changes", ["state", "error", "changed_at"], ["change_id"],
-        [(state, error, now, change_id) for state, error, change_id in rows],
+        [(state, error, now, change_id) for state, error, change_id in sorted(rows, key=itemgetter(2))],
     )  # fmt: skip
 
 
