@@ -1,66 +1,90 @@
-"""`ringtrue`: the command line."""
+"""`ringtrue`: the command line. A command is a line here; its module is imported when it is used."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Mapping
 
 import typer
 
-from app import commands
-from app.check import check
-from app.consent import consent
 from app.console import guarded
-from app.demo import demo
-from app.lookups import lookups
-from app.replay import replay
-from app.review import reviews
-from app.serve.command import serve
-from app.sources import refund, report, sources, trace
-from app.suppress import blacklist, suppress
-from app.sync import sync
+from app.lazy import Entry, LazyGroup
+
+ANY_OPTION = {"allow_extra_args": True, "ignore_unknown_options": True}
+COMMANDS: Mapping[str, Entry] = {
+    "check": Entry("app.check:check", "Show how numbers are read, and why not."),
+    "prepare": Entry(
+        "app.commands:prepare", "Create RingTrue's fields, permissions and views in the CRMs. Safe to repeat."
+    ),
+    "sync": Entry(
+        "app.sync:sync", "Run the sync of one or all connections now, in this process, recorded like any other run."
+    ),
+    "approve": Entry(
+        "app.commands:approve",
+        "Let a plan run that was stopped for its size. The approval is for its present content only.",
+    ),
+    "undo": Entry(
+        "app.commands:undo_run",
+        "Write back what stood in the CRMs before a run, where they still hold what the run wrote. Do-not-call flags stay.",
+    ),
+    "release": Entry("app.commands:release", "Let RingTrue write fields again that an undo put back."),
+    "replay": Entry(
+        "app.replay:replay", "Show as a table of moves what another policy would decide today. Writes nothing."
+    ),
+    "trace": Entry(
+        "app.sources:trace",
+        "Follow a number, a record or a source: source, contact, field, evidence, decision, change, with times.",
+    ),
+    "report": Entry(
+        "app.sources:report",
+        "Write the lead-source report, and the refund packs of sources that cost money, to the folder of [report].",
+    ),
+    "refund": Entry(
+        "app.sources:refund",
+        "Write the numbers of a source that were bad on arrival: a CSV with the numbers in full, and a page that masks them.",
+    ),
+    "demo": Entry("app.demo:demo", "Run the main job once against the sandbox and show what happened."),
+    "lookups": Entry(
+        "app.lookups:lookups", "Lookup services: files for a service without an interface, and what was spent."
+    ),
+    "sources": Entry("app.sources:sources", "Lead sources: what they are worth, and which have no name yet."),
+    "review": Entry("app.review:reviews", "Look at what no rule could read, and answer it once."),
+    "serve": Entry("app.serve.command:serve", "The entry service: web forms, CRM webhooks, diallers, the why page."),
+    "suppress": Entry("app.suppress:suppress", "Keep people from being called, and prove it."),
+    "blacklist": Entry("app.suppress:blacklist", "Numbers that cannot be reached."),
+    "consent": Entry("app.consent:consent", "Record consents to call or to text."),
+    "sandbox": Entry(
+        "app.sandbox:sandbox",
+        "Start the stand-ins of all remote systems. Further options go to `python -m sandbox`.",
+        ANY_OPTION,
+    ),
+}
+"""A test compares each line with the command's own help."""
+
+
+class RingTrue(LazyGroup):
+    """The commands above."""
+
+    entries = COMMANDS
+
 
 cli = typer.Typer(
+    cls=RingTrue,
     name="ringtrue",
     help="Keeps the phone numbers in a company's CRMs true.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-cli.command("check")(check)
-cli.command("prepare")(commands.prepare)
-cli.command("sync")(sync)
-cli.command("approve")(commands.approve)
-cli.command("undo")(commands.undo_run)
-cli.command("release")(commands.release)
-cli.command("replay")(replay)
-cli.command("trace")(trace)
-cli.command("report")(report)
-cli.command("refund")(refund)
-cli.command("demo")(demo)
-cli.add_typer(lookups, name="lookups")
-cli.add_typer(sources, name="sources")
-cli.add_typer(reviews, name="review")
-cli.add_typer(serve, name="serve")
-cli.add_typer(suppress, name="suppress")
-cli.add_typer(blacklist, name="blacklist")
-cli.add_typer(consent, name="consent")
 
 
-@cli.command("sandbox", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def sandbox(
-    context: typer.Context, home: Annotated[str, typer.Option(help="Folder of the world.")] = ".demo/sandbox"
-) -> None:
-    """Start the stand-ins of all remote systems. Further options go to `python -m sandbox`."""
-    import subprocess
-
-    arguments = [sys.executable, "-m", "sandbox", "--home", home, *context.args]
-    raise typer.Exit(subprocess.run(arguments, check=False).returncode)
+@cli.callback()
+def _ringtrue() -> None:
+    """Nothing is done before the command: this makes an app without commands of its own a group."""
 
 
 def main() -> None:
     """Entry point: errors a person can mend are one sentence and exit code 2."""
-    code = guarded(lambda: cli(standalone_mode=False))
-    sys.exit(code)
+    sys.exit(guarded(cli))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import click
 import orjson
+import typer
 from rich.console import Console
 from rich.markup import escape
 
@@ -50,10 +50,7 @@ def guarded(command: Callable[[], Any]) -> int:
     except RingTrueError as error:
         err.print(f"[bold red]Error:[/] {escape(mask_text(str(error)))}", soft_wrap=True)
         return EXIT_ERROR
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return 130
     except Exception:
         err.print(escape(mask_text(traceback.format_exc())), soft_wrap=True)
