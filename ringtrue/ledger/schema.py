@@ -54,6 +54,7 @@ contacts = Table(
     Column("first_seen_at", BigInteger, nullable=False),
     Column("deleted_at", BigInteger),
     Column("merged_into", Text),
+    Column("forgotten_at", BigInteger),
     UniqueConstraint("connection", "record_id", "object"),
     Index("ix_contacts_why_id", "why_id"),
     Index(
@@ -62,7 +63,15 @@ contacts = Table(
         sqlite_where=text("merged_into IS NOT NULL"),
         postgresql_where=text("merged_into IS NOT NULL"),
     ),
-    comment="written by <connection>/contacts; `ours` (our fields as last seen) also by <connection>/writeback",
+    Index(
+        "ix_contacts_forgotten",
+        "connection",
+        "record_id",
+        sqlite_where=text("forgotten_at IS NOT NULL"),
+        postgresql_where=text("forgotten_at IS NOT NULL"),
+    ),
+    comment="written by <connection>/contacts; `ours` (our fields as last seen) also by <connection>/writeback. "
+    "`forgotten_at`: `ringtrue forget` erased the person, who is not stored again",
 )
 
 contact_sources = Table(

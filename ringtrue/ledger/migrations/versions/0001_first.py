@@ -120,11 +120,20 @@ def upgrade() -> None:
         sa.Column("first_seen_at", sa.BigInteger(), nullable=False),
         sa.Column("deleted_at", sa.BigInteger(), nullable=True),
         sa.Column("merged_into", sa.Text(), nullable=True),
+        sa.Column("forgotten_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("contact_id", name=op.f("pk_contacts")),
         sa.UniqueConstraint("connection", "record_id", "object", name=op.f("uq_contacts_connection_record_id_object")),
-        comment="written by <connection>/contacts; `ours` (our fields as last seen) also by <connection>/writeback",
+        comment="written by <connection>/contacts; `ours` (our fields as last seen) also by <connection>/writeback. `forgotten_at`: `ringtrue forget` erased the person, who is not stored again",
     )
     op.create_index("ix_contacts_email", "contacts", [sa.literal_column("lower(email)")], unique=False)
+    op.create_index(
+        "ix_contacts_forgotten",
+        "contacts",
+        ["connection", "record_id"],
+        unique=False,
+        sqlite_where=sa.text("forgotten_at IS NOT NULL"),
+        postgresql_where=sa.text("forgotten_at IS NOT NULL"),
+    )
     op.create_index(
         "ix_contacts_merged_into",
         "contacts",
@@ -427,6 +436,19 @@ def upgrade() -> None:
     )
     op.create_index("ix_plans_connection", "plans", ["connection", "state"], unique=False)
     op.create_table(
+        "privacy_requests",
+        sa.Column("request_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("number_key", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("counts", sa.Text(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("request_id", name=op.f("pk_privacy_requests")),
+        comment="append-only: every export and erasure, by the keyed hash of the number, with how many rows of each table. Written by `ringtrue export` and `forget`",
+    )
+    op.create_index("ix_privacy_requests_number_key", "privacy_requests", ["number_key"], unique=False)
+    op.create_table(
         "registries",
         sa.Column("registry_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -693,6 +715,7 @@ def downgrade() -> None:
     op.drop_table("registry_listings")
     op.drop_table("registry_blocks")
     op.drop_table("registries")
+    op.drop_table("privacy_requests")
     op.drop_table("plans")
     op.drop_table("phones")
     op.drop_table("observations")
