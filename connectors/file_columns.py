@@ -67,11 +67,17 @@ def no_words() -> frozenset[str]:
 
 
 def find_columns(
-    columns: Sequence[str], sample: Sequence[Sequence[str]], mapping: Mapping[str, str | Sequence[str]], file_name: str
+    columns: Sequence[str],
+    sample: Sequence[Sequence[str]],
+    mapping: Mapping[str, str | Sequence[str]],
+    file_name: str,
+    *,
+    may_lack_phones: bool = False,
 ) -> FoundColumns:
     """Find what each column holds; `mapping` (kind -> column or columns) overrides.
 
-    Raises FileUnreadable when no column holds phone numbers, or when the mapping names a kind or a column that does not exist.
+    Raises FileUnreadable when no column holds phone numbers, unless it may lack them, or when the mapping names a kind or a column that
+    does not exist.
     """
     chosen: dict[str, list[str]] = {kind: _mapped(kind, names, columns, file_name) for kind, names in mapping.items()}
     taken = {name for names in chosen.values() for name in names}
@@ -93,7 +99,7 @@ def find_columns(
             if _holds([row[place] for row in sample], lambda cell: "@" in cell.strip("@")):
                 chosen["email"] = [name]
                 break
-    if not chosen.get("phone"):
+    if not chosen.get("phone") and not may_lack_phones:
         raise FileUnreadable(
             f"{file_name} has no column with phone numbers (its columns: {', '.join(columns[:12])}): name it in ringtrue.toml."
         )

@@ -17,7 +17,7 @@ from ringtrue.errors import FileUnreadable
 BLOCK = 1 << 20
 SAMPLE = 1 << 18
 SURE_BYTES = 40
-ADVICE = "Save it as CSV UTF-8, or name its encoding in ringtrue.toml."
+ADVICE = "Save it as CSV UTF-8."
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),

@@ -10,12 +10,15 @@ import csv
 import itertools
 import warnings
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, time
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
+from xml.etree.ElementTree import ParseError
 
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
@@ -27,6 +30,8 @@ DELIMITERS = ",;\t|"
 SAMPLE_ROWS = 300
 WORKBOOK_BYTES = 1 << 31
 """A workbook that unpacks to more than two gigabytes is refused: its texts are held in memory by the reader."""
+LONGEST_LINE = 1 << 24
+_DAMAGED = (zipfile.BadZipFile, zlib.error, ParseError)
 
 
 class TableRow(NamedTuple):
@@ -54,18 +59,20 @@ class TableFile:
     ) -> None:
         self.path = path
         if not path.is_file():
-            raise FileUnreadable(f"There is no file {path}: check the path in ringtrue.toml.")
-        self._workbook = path.suffix.lower() in {".xlsx", ".xlsm"}
+            raise FileUnreadable(f"There is no file {path}: check the path.")
+        self.is_workbook = path.suffix.lower() in {".xlsx", ".xlsm"}
         self._sheet = sheet
         self._encoding = Encoding("")
         self._delimiter = delimiter or ","
         if path.suffix.lower() in {".xls", ".ods", ".numbers"}:
             raise FileUnreadable(f"{path.name} is a {path.suffix} workbook: save it as .xlsx or as CSV UTF-8.")
-        if not self._workbook:
+        if not self.is_workbook:
             self._encoding = _known_encoding(path, encoding) if encoding else sniff_encoding(path)
             self._delimiter = delimiter or self._sniff_delimiter()
         self._above: list[RejectedRow] = []
         self.columns: tuple[str, ...] = ()
+        self.header_line = 0
+        """Line of the header; 0 where the file begins with its first contact."""
         self._skip = 0
         self._find_header()
 
@@ -111,12 +118,12 @@ class TableFile:
         return (
             len(cells) == width
             or (len(cells) > width and not any(cells[width:]))
-            or (self._workbook and len(cells) < width)
+            or (self.is_workbook and len(cells) < width)
         )
 
     def _raw(self) -> Iterator[tuple[int, list[str] | str]]:
         """Lines and cells, or a reason in place of cells."""
-        return self._workbook_rows() if self._workbook else self._text_rows()
+        return self._workbook_rows() if self.is_workbook else self._text_rows()
 
     def _find_header(self) -> None:
         top = [(line, cells) for line, cells in itertools.islice(self._raw(), SAMPLE_ROWS) if isinstance(cells, list)]
@@ -127,12 +134,12 @@ class TableFile:
         place = next((at for at, (_, cells) in enumerate(top) if _filled(cells) > 1), 0) if usual > 1 else 0
         self._above = [RejectedRow(line, "It stands above the header.") for line, _ in top[:place]]
         line, cells = top[place]
-        self._skip = place + 1
+        self._skip, self.header_line = place + 1, line
         # A column may go without a name, but not one that nobody fills.
         widest = max(_filled(below) for _, below in top)
         header = cells[: max(_filled(cells), min(len(cells), widest))]
         if _looks_like_data(header):
-            self._skip, self._above = 0, []
+            self._skip, self.header_line, self._above = 0, 0, []
             header = [""] * len(header)
         self.columns = _unique(header)
         below = top[self._skip :]
@@ -143,43 +150,65 @@ class TableFile:
                 "check the separator, or remove what stands above the header."
             )
 
-    def _text_rows(self) -> Iterator[tuple[int, list[str] | str]]:
+    @contextmanager
+    def open_text(self) -> Iterator[TextIO]:
+        """The text of the file, its line ends as they are."""
         with self.path.open(encoding=self._encoding.name, newline="") as file:
-            lines = (text.replace("\0", "") for text in file) if self._encoding.has_nul else iter(file)
-            reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
-            before = 0
-            while True:
-                try:
-                    cells = next(reader)
-                except StopIteration:
-                    return
-                except csv.Error as exc:
-                    yield before + 1, self._broken(exc, before + 1)
-                    before = reader.line_num
-                    continue
-                except UnicodeDecodeError as exc:
-                    raise FileUnreadable(
-                        f"{self.path.name} is not {self._encoding.name} throughout (after line {reader.line_num}). {ADVICE}"
-                    ) from exc
-                line, before = before + 1, reader.line_num
-                if line == 1 and cells and cells[0].startswith("sep=") and not any(cells[1:]):
-                    continue
-                if any(cells):
+            try:
+                yield file
+            except UnicodeDecodeError as exc:
+                raise FileUnreadable(f"{self.path.name} is not {self._encoding.name} throughout. {ADVICE}") from exc
+
+    def lines(self, file: TextIO) -> Iterator[str]:
+        """Lines with their ends, without NUL characters. Raises FileUnreadable for one without an end in sight."""
+        line = 0
+        while text := file.readline(LONGEST_LINE):
+            line += 1
+            if len(text) >= LONGEST_LINE:
+                raise FileUnreadable(
+                    f"Line {line} of {self.path.name} is longer than {LONGEST_LINE >> 20} million characters: that is no list of rows."
+                )
+            yield text.replace("\0", "") if self._encoding.has_nul else text
+
+    def records(self, lines: Iterator[str]) -> Iterator[tuple[int, list[str] | str]]:
+        """The line each row begins in and its cells as they stand, or a reason in place of cells. A blank line is a row without cells."""
+        reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        before = 0
+        while True:
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as exc:
+                yield before + 1, self._broken(exc, before + 1)
+                before = reader.line_num
+                continue
+            yield before + 1, cells
+            before = reader.line_num
+
+    def _text_rows(self) -> Iterator[tuple[int, list[str] | str]]:
+        with self.open_text() as file:
+            for line, cells in self.records(self.lines(file)):
+                if isinstance(cells, str):
+                    yield line, cells
+                elif any(cells) and not (line == 1 and names_the_separator(cells)):
                     yield line, [cell.strip() for cell in cells]
 
     def _broken(self, exc: csv.Error, line: int) -> str:
-        if "unexpected end" in str(exc) or "field limit" in str(exc):
+        if "field limit" in str(exc):
+            raise FileUnreadable(
+                f"A value in line {line} of {self.path.name} has more than {csv.field_size_limit():,} characters: correct that line. "
+                "Perhaps a quotation mark opens in it and never closes."
+            ) from exc
+        if "unexpected end" in str(exc):
             raise FileUnreadable(
                 f"A quotation mark that opens in line {line} of {self.path.name} never closes: correct that line."
             ) from exc
         return "A quotation mark stands in the middle of a value."
 
     def _sniff_delimiter(self) -> str:
-        with self.path.open(encoding=self._encoding.name, newline="") as file:
-            try:
-                head = list(itertools.islice(file, 60))
-            except UnicodeDecodeError as exc:
-                raise FileUnreadable(f"{self.path.name} is not {self._encoding.name}. {ADVICE}") from exc
+        with self.open_text() as file:
+            head = list(itertools.islice(self.lines(file), 60))
         if head and head[0].startswith("sep=") and len(head[0].strip()) == 5:
             return head[0][4]
         best, best_score = ",", (0.0, 0)
@@ -193,23 +222,31 @@ class TableFile:
         return best
 
     def _workbook_rows(self) -> Iterator[tuple[int, list[str] | str]]:
+        with self.open_sheet() as sheet:
+            for line, values in enumerate(sheet.iter_rows(values_only=True), start=1):
+                cells = [cell_text(value) for value in values]
+                if any(cells):
+                    yield line, cells
+
+    @contextmanager
+    def open_sheet(self) -> Iterator[Any]:
+        """The sheet with the rows, to be read from top to bottom; formulas as the values they had."""
         self._check_workbook()
         with warnings.catch_warnings():
             # openpyxl warns about styles and validations, which we do not read.
             warnings.simplefilter("ignore", UserWarning)
             try:
                 book = openpyxl.load_workbook(self.path, read_only=True, data_only=True)
-            except (InvalidFileException, KeyError, ValueError, OSError, zipfile.BadZipFile) as exc:
+            except (InvalidFileException, KeyError, ValueError, OSError, EOFError, *_DAMAGED) as exc:
                 raise FileUnreadable(
                     f"{self.path.name} is not a workbook Excel can open: save it again as .xlsx."
                 ) from exc
         try:
             sheet = self._choose(book)
             sheet.reset_dimensions()
-            for line, values in enumerate(sheet.iter_rows(values_only=True), start=1):
-                cells = [_cell(value) for value in values]
-                if any(cells):
-                    yield line, cells
+            yield sheet
+        except _DAMAGED as exc:
+            raise FileUnreadable(f"{self.path.name} is damaged or cut short: save it again as .xlsx.") from exc
         finally:
             book.close()
 
@@ -237,11 +274,16 @@ class TableFile:
             raise FileUnreadable(f"{self.path.name} unpacks to {size >> 20} MB: save it as CSV UTF-8.")
 
 
+def names_the_separator(cells: Sequence[str]) -> bool:
+    """Whether a first row is Excel's own note of the separator, such as `sep=;`."""
+    return bool(cells) and cells[0].startswith("sep=") and not any(cells[1:])
+
+
 def _known_encoding(path: Path, name: str) -> Encoding:
     try:
         "".encode(name)
     except LookupError as exc:
-        raise FileUnreadable(f"There is no encoding {name!r}: correct it in ringtrue.toml for {path.name}.") from exc
+        raise FileUnreadable(f"There is no encoding {name!r} for {path.name}: correct the name.") from exc
     # A byte order mark is no part of the first header, whether or not there is one.
     plain = name.lower().replace("_", "-") in {"utf-8", "utf8"}
     return Encoding("utf-8-sig" if plain else name, has_nul=True)
@@ -273,7 +315,7 @@ def _unique(header: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _cell(value: object) -> str:
+def cell_text(value: object) -> str:
     """A cell as a person sees it, without exponents: Excel keeps long numbers as floating point."""
     if value is None:
         return ""
