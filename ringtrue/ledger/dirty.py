@@ -26,6 +26,11 @@ def changes_stage(connection_name: str) -> str:
     return f"changes:{connection_name}"
 
 
+def do_not_call_stage(connection_name: str) -> str:
+    """Name of the stage that sets the do-not-call flag in one CRM, ahead of its sync."""
+    return f"do_not_call:{connection_name}"
+
+
 def mark_contacts(connection: Connection, stage: str, contact_ids: Iterable[int]) -> None:
     """Mark contacts for a stage."""
     token = _token()
@@ -96,6 +101,33 @@ def _next(
             {"stage": stage, "after": after, "limit": limit},
         )
     ]
+
+
+def marks_of(
+    connection: Connection, subject: Subject, stage: str, keys: Sequence[int] | Sequence[str]
+) -> list[tuple[int | str, int]]:
+    """Those of the keys that wait for a stage, each with its token."""
+    if not keys:
+        return []
+    with batch_of(connection, keys) as batch:
+        rows = fetch(
+            connection,
+            f"SELECT d.{subject}, d.token FROM {batch} AS b JOIN {_TABLES[subject]} AS d ON d.{subject} = b.key "
+            f"WHERE d.stage = :stage ORDER BY d.{subject}",
+            {"stage": stage},
+        )
+    return [(row[0], row[1]) for row in rows]
+
+
+def forget_contacts(connection: Connection, stage: str, contact_ids: Sequence[int]) -> None:
+    """Forget the marks of contacts whatever their token: what the stage would do for them is done."""
+    if not contact_ids:
+        return
+    with batch_of(connection, contact_ids) as batch:
+        connection.execute(
+            text(f"DELETE FROM dirty_contacts WHERE stage = :stage AND contact_id IN (SELECT key FROM {batch})"),
+            {"stage": stage},
+        )
 
 
 def clear(connection: Connection, subject: Subject, stage: str, handled: Sequence[tuple[int | str, int]]) -> None:

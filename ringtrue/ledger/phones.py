@@ -10,7 +10,8 @@ import orjson
 from sqlalchemy import Connection
 
 from ringtrue.ledger import dirty
-from ringtrue.ledger.database import batch_of, fetch, insert_rows
+from ringtrue.ledger.database import batch_of, fetch, insert_rows, take_turns
+from ringtrue.ledger.suppressions import LIVE, PERSONAL
 
 STAGE = "phones"
 
@@ -61,8 +62,12 @@ def waiting(connection: Connection, marks: Sequence[tuple[int, int]]) -> list[Wa
 
 
 def store(connection: Connection, marks: Sequence[tuple[int, int]], rows: Sequence[PhoneRow]) -> None:
-    """Replace the numbers of the marked contacts and pass on what that touches: numbers to the registry scrub and to status, contacts to changes."""
+    """Replace the numbers of the marked contacts and pass on what that touches: numbers to the registry scrub and to status, contacts to changes.
+
+    Who carries a number that somebody asked not to be called on is marked for the delivery of the flag alone.
+    """
     contact_ids = [key for key, _ in marks]
+    take_turns(connection, "phones")
     with batch_of(connection, contact_ids) as batch:
         # A number that a contact gave up needs no new decision; the contact's record does, below.
         # A merged one's evidence passes to its survivor: the number is decided again.
@@ -90,6 +95,14 @@ def store(connection: Connection, marks: Sequence[tuple[int, int]], rows: Sequen
             "JOIN suppressions AS s ON s.contact_id = b.key UNION SELECT 'opt_outs', c.contact_id "
             f"FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key "
             "JOIN contacts AS loser ON loser.merged_into = c.record_id AND loser.connection = c.connection",
+            {},
+        )
+        dirty.mark_by_query(
+            connection,
+            "contact_id",
+            f"SELECT DISTINCT 'do_not_call:' || c.connection AS stage, c.contact_id AS key FROM {batch} AS b "
+            "JOIN contacts AS c ON c.contact_id = b.key JOIN phones AS p ON p.contact_id = b.key "
+            f"JOIN suppressions AS s ON s.number = p.number WHERE c.deleted_at IS NULL AND {PERSONAL} AND {LIVE}",
             {},
         )
     dirty.mark_numbers(connection, "status", [row.number for row in rows])

@@ -59,7 +59,7 @@ def _event_hash(previous: str, event_id: int, event: Suppression, keyed: str, no
 def append(connection: Connection, key: bytes, events: Iterable[Suppression], now: int) -> list[int]:
     """Add events to the chain; one that the chain holds already is left out. Returns the new event ids.
 
-    Numbers and persons touched are marked for `status` and `changes`.
+    Numbers and persons touched are marked for `status` and `changes`, who opted out also for the delivery of their flag alone.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CHAIN_LOCK})
@@ -125,17 +125,22 @@ def _mark(connection: Connection, event_ids: Sequence[int]) -> None:
             "c.contact_id = coalesce(o.contact_id, e.contact_id)",
             "c.contact_id IN (SELECT p.contact_id FROM phones AS p WHERE p.number = coalesce(o.number, e.number))",
         ):
-            dirty.mark_by_query(
-                connection,
-                "contact_id",
-                f"SELECT DISTINCT 'changes:' || c.connection AS stage, c.contact_id AS key {touched} "
-                f"JOIN contacts AS c ON {carried} WHERE c.deleted_at IS NULL",
-                {},
-            )
+            for stage, only in (("changes", ""), ("do_not_call", "AND e.kind = 'opt_out'")):
+                dirty.mark_by_query(
+                    connection,
+                    "contact_id",
+                    f"SELECT DISTINCT '{stage}:' || c.connection AS stage, c.contact_id AS key {touched} "
+                    f"JOIN contacts AS c ON {carried} WHERE c.deleted_at IS NULL {only}",
+                    {},
+                )
 
 
 LIVE = "s.kind = 'opt_out' AND NOT EXISTS (SELECT 1 FROM suppressions AS l WHERE l.lifts = s.event_id AND l.kind <> 'opt_out')"
 """SQL condition: suppression `s` holds, nothing lifted it."""
+
+
+PERSONAL = "s.scope = 'number' AND s.source NOT LIKE 'registry:%'"
+"""SQL condition: suppression `s` is of a number, and a person asked for it."""
 
 
 _ERASED = "s.number IS NULL AND s.scope = 'number'"
