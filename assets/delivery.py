@@ -21,7 +21,7 @@ from assets.stage import now_ms
 from connectors.crm import Crm
 from ringtrue.errors import ConnectionLost, RecordGone, ServiceUnavailable
 from ringtrue.fields import OwnFields
-from ringtrue.ledger import Ledger, dirty, journal, phones, undo
+from ringtrue.ledger import Ledger, ahead, dirty, journal, phones, undo
 from ringtrue.ledger.journal import Change, Planned, State
 from ringtrue.ledger.list_members import remember
 from ringtrue.list_objects import is_list
@@ -58,6 +58,8 @@ class Delivery:
     bulk_from: int
     totals: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    read_at: int = 0
+    """When the changes at hand were read from the journal, in milliseconds since 1970."""
     windows_ms: list[int] = field(default_factory=list)
     """Per guarded batch: milliseconds between looking at the fields and having written them."""
 
@@ -83,6 +85,28 @@ class Delivery:
     def _sending(self) -> list[Change]:
         with self.ledger.read() as book:
             return journal.sending(book, self.name, SETTLE_ROWS)
+
+    def _next(
+        self, plan_id: str, object_name: str, *, guarded: bool, after: int, limit: int, only: str | None
+    ) -> list[Change]:
+        """The next changes to send, behind a change id."""
+        self.read_at = now_ms()
+        with self.ledger.read() as book:
+            return journal.planned(
+                book, self.name, plan_id, object_name, guarded=guarded, after=after, limit=limit, only=only
+            )
+
+    def _start(self, rows: Sequence[Change], job: str | None) -> list[Change]:
+        """Note that changes are about to be sent. Returns those that still are to be: a delivery ahead of the sync may have taken fields out."""
+        with self.ledger.write() as book:
+            rows = ahead.still_to_send(book, self.name, rows, self.read_at)
+            self._note_start(book, rows, job)
+        return list(rows)
+
+    def _note_start(self, book: Connection, rows: Sequence[Change], job: str | None) -> None:
+        journal.start(
+            book, rows, batch=secrets.token_hex(6), job=job, run=self.run, root_run=self.root_run, now=now_ms()
+        )
 
     def _settle_job(self, job: str) -> None:
         with self.ledger.read() as book:
@@ -202,10 +226,7 @@ class Delivery:
         sent = again = 0
         while limit is None or sent < limit:
             size = self.crm.collection_size if limit is None else min(self.crm.collection_size, limit - sent)
-            with self.ledger.read() as book:
-                batch = journal.planned(
-                    book, self.name, plan_id, object_name, guarded=guarded, after=after, limit=size, only=only
-                )
+            batch = self._next(plan_id, object_name, guarded=guarded, after=after, limit=size, only=only)
             if not batch:
                 break
             after = batch[-1].change_id
@@ -223,10 +244,10 @@ class Delivery:
         return sent, again
 
     def _send(self, object_name: str, rows: Sequence[Change], last: bool, watched: Guarded | None) -> int:
-        with self.ledger.write() as book:
-            journal.start(
-                book, rows, batch=secrets.token_hex(6), job=None, run=self.run, root_run=self.root_run, now=now_ms()
-            )
+        started = self._start(rows, None)
+        put_off, rows = len(rows) - len(started), started
+        if not rows:
+            return put_off
         self.totals["sent"] += len(rows)
         writes = [RecordWrite(change.record_id, change.after(), change.parent) for change in rows]
         try:
@@ -242,8 +263,8 @@ class Delivery:
             left = self._settle_by_reading(rows)
             if left and last:
                 raise
-            return left
-        return self._take_results(object_name, rows, results, last)
+            return left + put_off
+        return self._take_results(object_name, rows, results, last) + put_off
 
     def _take_results(self, object_name: str, rows: Sequence[Change], results: Sequence[RowResult], last: bool) -> int:
         by_record = {result.record_id: result for result in results}
@@ -278,20 +299,19 @@ class Delivery:
         after = 0
         again = 0
         while True:
-            with self.ledger.read() as book:
-                rows = journal.planned(
-                    book, self.name, plan_id, object_name, guarded=False, after=after, limit=JOB_ROWS, only=None
-                )
+            rows = self._next(plan_id, object_name, guarded=False, after=after, limit=JOB_ROWS, only=None)
             if not rows:
                 return again
             after = rows[-1].change_id
             rows.sort(key=lambda change: change.parent or "")
             names = sorted({name for change in rows for name in change.fields})
             job = self.crm.bulk_open(object_name, names)
-            with self.ledger.write() as book:
-                journal.start(
-                    book, rows, batch=secrets.token_hex(6), job=job, run=self.run, root_run=self.root_run, now=now_ms()
-                )
+            started = self._start(rows, job)
+            again += len(rows) - len(started)
+            rows = started
+            if not rows:
+                self.crm.bulk_abort(job)
+                continue
             self.totals["sent"] += len(rows)
             self.crm.bulk_upload(
                 job, object_name, [RecordWrite(change.record_id, change.after(), change.parent) for change in rows]
@@ -359,6 +379,8 @@ class Delivery:
         phone_fields = frozenset(own.phone_status)
         written = [(change.contact_id, change.after()) for change in taken]
         journal.remember_written(book, written, phone_fields, own.do_not_call)
+        flagged = [contact_id for contact_id, values in written if values.get(own.do_not_call) == "true"]
+        dirty.forget_contacts(book, dirty.do_not_call_stage(self.name), flagged)
         # What was put back is a number we may not have read yet.
         back = [c.contact_id for c in taken if c.undoes is not None and not phone_fields.isdisjoint(c.fields)]
         dirty.mark_contacts(book, phones.STAGE, back)

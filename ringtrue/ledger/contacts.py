@@ -12,8 +12,9 @@ import orjson
 from sqlalchemy import Connection, text
 
 from ringtrue.fields import FieldMap, OwnFields
-from ringtrue.ledger import dirty
-from ringtrue.ledger.database import batch_of, fetch, insert_rows, update_rows
+from ringtrue.ledger import beside, dirty
+from ringtrue.ledger.database import batch_of, fetch, insert_rows, take_turns, update_rows
+from ringtrue.ledger.personal import without_person
 from ringtrue.records import PulledRecord
 
 # What is compared with a pulled record, in the order of `_facts`.
@@ -142,6 +143,7 @@ def store_page(
     own_names = tuple(origin.own.names()) if origin.own else ()
     own_flag = origin.own.do_not_call if origin.own else ""
     where = {"connection": origin.connection, "object": origin.object_name}
+    take_turns(connection, f"contacts of {origin.connection}")
     with batch_of(connection, list(unique)) as batch:
         known = {
             row[0]: row
@@ -153,6 +155,7 @@ def store_page(
                 where,
             )
         }
+        beside_us = beside.written(connection, origin.connection, [row[1] for row in known.values()], now)
         inserts: list[tuple[Any, ...]] = []
         updates: list[tuple[Any, ...]] = []
         touched: list[tuple[int, int]] = []
@@ -163,9 +166,13 @@ def store_page(
         later_sources: list[tuple[int, str, int]] = []
         survivors: set[str] = set()
         for record_id, record in unique.items():
-            facts = _facts(record, origin, own_names, now)
-            modified = milliseconds(record.modified_at)
             row = known.get(record_id)
+            modified = milliseconds(record.modified_at)
+            if row is not None and (told := beside_us.as_known(row[1], record.values)):
+                # The next pull reads the record again: our write moved it.
+                record = record._replace(values={**record.values, **told})
+                modified = row[4]
+            facts = _facts(record, origin, own_names, now)
             if row is None:
                 if record.deleted and not record.merged_into:
                     # Created and deleted between two pulls: there is nothing to keep true.

@@ -24,7 +24,8 @@ from ringtrue.ledger.database import STREAM_ROWS, batch_of, fetch, insert_rows, 
 
 State = Literal["planned", "sending", "applied", "failed", "conflict", "skipped", "superseded", "reverted"]
 Fields = dict[str, list[str | None]]
-Purpose = Literal["sync", "undo"]
+Purpose = Literal["sync", "undo", "ahead"]
+"""`ahead`: written beside a sync and before it, see `ringtrue.ledger.ahead`."""
 
 
 class Planned(NamedTuple):
@@ -267,10 +268,11 @@ def planned(
     after: int,
     limit: int,
     only: str | None = None,
+    marked_too: bool = False,
 ) -> list[Change]:
     """The next changes of a plan to send, behind change id `after`. `only` names one record.
 
-    Contacts that wait to be planned anew are left alone: their decision has changed since.
+    Contacts that wait to be planned anew are left alone unless `marked_too`: their decision has changed since.
     """
     return [
         _change(row)
@@ -280,12 +282,13 @@ def planned(
             "WHERE ch.connection = :connection AND ch.plan_id = :plan AND ch.state = 'planned' AND ch.guarded = :guarded "
             f"AND ch.object = :object AND ch.{_OPEN} "
             "AND ch.change_id > :after AND (:only IS NULL OR ch.record_id = :only) "
-            "AND (ch.undoes IS NOT NULL OR NOT EXISTS "
+            "AND (:marked_too OR ch.undoes IS NOT NULL OR NOT EXISTS "
             "(SELECT 1 FROM dirty_contacts AS d WHERE d.stage = :stage AND d.contact_id = ch.contact_id)) "
             "ORDER BY ch.change_id LIMIT :limit",
             {
                 "connection": connection_name, "plan": plan_id, "guarded": guarded, "after": after, "limit": limit,
                 "only": only, "object": object_name, "stage": dirty.changes_stage(connection_name),
+                "marked_too": marked_too,
             },
         )
     ]  # fmt: skip
@@ -324,15 +327,18 @@ def count_planned(connection: Connection, connection_name: str, plan_id: str) ->
     return {(row[0], bool(row[1])): int(row[2]) for row in rows}
 
 
-def sending(connection: Connection, connection_name: str, limit: int) -> list[Change]:
-    """Changes that a crash left between sent and answered."""
+_AHEAD = "SELECT plan_id FROM plans WHERE connection = :connection AND purpose = 'ahead' AND state = 'open'"
+
+
+def sending(connection: Connection, connection_name: str, limit: int, *, ahead: bool = False) -> list[Change]:
+    """Changes that a crash left between sent and answered: those of plans written ahead of the sync, or of all others."""
     return [
         _change(row)
         for row in fetch(
             connection,
             f"SELECT {_CHANGE} FROM changes AS ch JOIN contacts AS c ON c.contact_id = ch.contact_id "
             f"WHERE ch.connection = :connection AND ch.state = 'sending' AND ch.{_OPEN} "
-            "ORDER BY ch.job, ch.change_id LIMIT :limit",
+            f"AND ch.plan_id {'' if ahead else 'NOT '}IN ({_AHEAD}) ORDER BY ch.job, ch.change_id LIMIT :limit",
             {"connection": connection_name, "limit": limit},
         )
     ]
@@ -468,19 +474,24 @@ def living_records(connection: Connection, connection_name: str) -> int:
 def back_to_plan(
     connection: Connection, connection_name: str, changes: Sequence[Change], error: str | None, now: int
 ) -> None:
-    """Put changes that were not written back to be sent, into the open plan; superseded where the plan has a newer one."""
+    """Put changes that were not written back to be sent, into the open plan; superseded where the plan has a newer one.
+
+    Those of a plan written ahead of the sync stay in it.
+    """
     if not changes:
         return
     with batch_of(connection, [change.change_id for change in changes]) as batch:
         newer = (
             "EXISTS (SELECT 1 FROM changes AS n WHERE n.contact_id = changes.contact_id AND n.connection = changes.connection "
-            "AND n.state = 'planned' AND n.change_id > changes.change_id) AND changes.undoes IS NULL"
+            f"AND n.state = 'planned' AND n.change_id > changes.change_id AND n.plan_id NOT IN ({_AHEAD})) "
+            f"AND changes.undoes IS NULL AND changes.plan_id NOT IN ({_AHEAD})"
         )
         connection.execute(
             text(
                 f"UPDATE changes SET state = CASE WHEN {newer} THEN 'superseded' ELSE 'planned' END, error = :error, "
                 "changed_at = :now, batch = NULL, job = NULL, plan_id = coalesce((SELECT plan_id FROM plans "
-                "WHERE connection = :connection AND purpose = 'sync' AND state = 'open' AND changes.undoes IS NULL LIMIT 1), plan_id) "
+                "WHERE connection = :connection AND purpose = 'sync' AND state = 'open' AND changes.undoes IS NULL "
+                f"AND changes.plan_id NOT IN ({_AHEAD}) LIMIT 1), plan_id) "
                 f"WHERE change_id IN (SELECT key FROM {batch})"
             ),
             {"error": error, "now": now, "connection": connection_name},

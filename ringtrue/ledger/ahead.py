@@ -1,0 +1,216 @@
+"""What is written to a CRM ahead of its sync: do-not-call flags, and records that were just made or changed.
+
+Such a delivery may run beside a sync of the same connection, so both look at the other's rows of the journal in the transaction that says
+`sending`. Whoever comes first writes a field; it is taken out of what the other one still has planned. A note tells a sync when there was a
+delivery beside it at all: without one it looks at nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import orjson
+from sqlalchemy import Connection, text
+
+from ringtrue.ledger import dirty, journal
+from ringtrue.ledger.beside import note, was_beside
+from ringtrue.ledger.database import batch_of, fetch, take_turns, update_rows
+from ringtrue.ledger.journal import Change, Fields
+from ringtrue.ledger.suppressions import live_numbers, live_persons
+
+BUSY = "another run is writing this field"
+
+
+def still_to_send(
+    connection: Connection, connection_name: str, changes: Sequence[Change], read_at: int
+) -> Sequence[Change]:
+    """Of changes read from the journal at `read_at`, those that still are to be sent, as they stand now.
+
+    Left out are records that something is being written to, and those that wait to be planned anew.
+    """
+    if not changes:
+        return changes
+    take_turns(connection, f"sending to {connection_name}")
+    if not was_beside(connection, connection_name, read_at):
+        return changes
+    with batch_of(connection, [change.change_id for change in changes]) as batch:
+        present = dict(
+            fetch(
+                connection,
+                f"SELECT ch.change_id, ch.fields FROM {batch} AS b JOIN changes AS ch ON ch.change_id = b.key "
+                "WHERE ch.state = 'planned' AND NOT EXISTS (SELECT 1 FROM changes AS o WHERE o.contact_id = ch.contact_id "
+                "AND o.connection = ch.connection AND o.state = 'sending') AND (ch.undoes IS NOT NULL OR NOT EXISTS "
+                "(SELECT 1 FROM dirty_contacts AS d WHERE d.stage = :stage AND d.contact_id = ch.contact_id))",
+                {"stage": dirty.changes_stage(connection_name)},
+            )
+        )
+    return [
+        change._replace(fields=orjson.loads(present[change.change_id]))
+        for change in changes
+        if change.change_id in present
+    ]
+
+
+def claim(
+    connection: Connection, connection_name: str, changes: Sequence[Change], needed: frozenset[str], now: int
+) -> list[Change]:
+    """Take records for a delivery ahead of the sync. Returns what it may send.
+
+    A field that is being sent already is left out; where that is one of `needed`, so is the record. The changes left out are superseded.
+    """
+    if not changes:
+        return []
+    take_turns(connection, f"sending to {connection_name}")
+    in_flight: dict[int, set[str]] = {}
+    own = {change.change_id for change in changes}
+    with batch_of(connection, sorted({change.contact_id for change in changes})) as batch:
+        for change_id, contact_id, sent in fetch(
+            connection,
+            f"SELECT ch.change_id, ch.contact_id, ch.fields FROM {batch} AS b JOIN changes AS ch ON ch.contact_id = b.key "
+            "WHERE ch.connection = :connection AND ch.state = 'sending'",
+            {"connection": connection_name},
+        ):
+            if change_id not in own:
+                in_flight.setdefault(contact_id, set()).update(orjson.loads(sent))
+    taken: list[Change] = []
+    dropped: list[Change] = []
+    for change in changes:
+        theirs = in_flight.get(change.contact_id, set())
+        fields: Fields = {name: pair for name, pair in change.fields.items() if name not in theirs}
+        if not fields or needed & theirs & change.fields.keys():
+            dropped.append(change)
+        else:
+            taken.append(change._replace(fields=fields))
+    update_rows(
+        connection, "changes", ["fields"], ["change_id"],
+        [(orjson.dumps(change.fields).decode(), change.change_id) for change in taken if change.contact_id in in_flight],
+    )  # fmt: skip
+    journal.finish(connection, [("superseded", BUSY, change.change_id) for change in dropped], now)
+    take_out(connection, connection_name, taken, now)
+    note(connection, connection_name, now, busy=True)
+    return taken
+
+
+def take_out(connection: Connection, connection_name: str, sent: Sequence[Change], now: int) -> None:
+    """Take the fields of changes out of what other plans still hold for the same records, so that nothing is written twice."""
+    if not sent:
+        return
+    fields = {change.contact_id: change.fields for change in sent}
+    own = {change.change_id for change in sent}
+    with batch_of(connection, list(fields)) as batch:
+        held = fetch(
+            connection,
+            f"SELECT ch.change_id, ch.contact_id, ch.fields, ch.plan_id FROM {batch} AS b JOIN changes AS ch ON ch.contact_id = b.key "
+            "WHERE ch.connection = :connection AND ch.state IN ('planned', 'failed') AND ch.undoes IS NULL",
+            {"connection": connection_name},
+        )
+    left: list[tuple[str, int, int]] = []
+    ended: list[tuple[journal.State, str | None, int]] = []
+    for change_id, contact_id, planned, _ in held:
+        before: Fields = orjson.loads(planned)
+        rest = {name: pair for name, pair in before.items() if name not in fields[contact_id]}
+        if change_id in own or len(rest) == len(before):
+            continue
+        if rest:
+            left.append((orjson.dumps(rest).decode(), now, change_id))
+        else:
+            ended.append(("superseded", "written ahead of the sync", change_id))
+    update_rows(connection, "changes", ["fields", "changed_at"], ["change_id"], left)
+    journal.finish(connection, ended, now)
+
+
+def open_plans(connection: Connection, connection_name: str) -> list[str]:
+    """Plans written ahead of the sync that were not finished."""
+    return [
+        row[0]
+        for row in fetch(
+            connection,
+            "SELECT plan_id FROM plans WHERE connection = :connection AND purpose = 'ahead' AND state = 'open' ORDER BY created_at",
+            {"connection": connection_name},
+        )
+    ]
+
+
+def close(connection: Connection, connection_name: str, plan_id: str, now: int) -> None:
+    """End a plan. What it did not send is dropped, and its records are planned anew by the sync: nothing is lost."""
+    rows = fetch(
+        connection,
+        "SELECT change_id, contact_id, state FROM changes WHERE connection = :connection AND plan_id = :plan "
+        "AND state IN ('planned', 'failed') AND undoes IS NULL",
+        {"connection": connection_name, "plan": plan_id},
+    )
+    journal.finish(connection, [("superseded", "left to the sync", row[0]) for row in rows if row[2] == "planned"], now)
+    dirty.mark_contacts(connection, dirty.changes_stage(connection_name), [row[1] for row in rows])
+    connection.execute(text("UPDATE plans SET state = 'closed' WHERE plan_id = :plan"), {"plan": plan_id})
+
+
+def counted_since(connection: Connection, connection_name: str, since: int) -> dict[str, Counter[str]]:
+    """What plans written ahead of the sync counted since a moment (ms): by name of the count."""
+    found: dict[str, Counter[str]] = {}
+    for (summary,) in fetch(
+        connection,
+        "SELECT summary FROM plans WHERE connection = :connection AND purpose = 'ahead' AND created_at >= :since",
+        {"connection": connection_name, "since": since},
+    ):
+        for name, counts in orjson.loads(summary).items():
+            found.setdefault(name, Counter()).update(counts)
+    return found
+
+
+class Stopped(NamedTuple):
+    """A record whose flag waits to be set. `sources`: where it was said that the person or one of the numbers must not be called."""
+
+    contact_id: int
+    object_name: str
+    record_id: str
+    ours: dict[str, str]
+    held: dict[str, str | None]
+    sources: frozenset[str]
+
+
+def stopped(connection: Connection, key: bytes, contact_ids: Sequence[int]) -> list[Stopped]:
+    """Of the contacts given, the living ones that a person's opt-out covers, whatever was decided about their numbers before."""
+    if not contact_ids:
+        return []
+    with batch_of(connection, contact_ids) as batch:
+        people = fetch(
+            connection,
+            f"SELECT c.contact_id, c.object, c.record_id, c.ours FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key "
+            "WHERE c.deleted_at IS NULL ORDER BY c.contact_id",
+        )
+        numbers: dict[str, list[int]] = {}
+        for contact_id, number in fetch(
+            connection,
+            f"SELECT DISTINCT p.contact_id, p.number FROM {batch} AS b JOIN phones AS p ON p.contact_id = b.key "
+            "WHERE p.e164 IS NOT NULL",
+        ):
+            numbers.setdefault(number, []).append(contact_id)
+        held: dict[int, dict[str, str | None]] = {}
+        for contact_id, field, refused in fetch(
+            connection,
+            f"SELECT h.contact_id, h.field, h.refused FROM {batch} AS b JOIN holds AS h ON h.contact_id = b.key",
+        ):
+            held.setdefault(contact_id, {})[field] = refused
+    persons = live_persons(connection, contact_ids)
+    sources: dict[int, set[str]] = {}
+    if persons:
+        with batch_of(connection, set(persons.values())) as batch:
+            said = dict(
+                fetch(
+                    connection,
+                    f"SELECT s.event_id, s.source FROM {batch} AS b JOIN suppressions AS s ON s.event_id = b.key",
+                )
+            )
+        for contact_id, event in persons.items():
+            sources.setdefault(contact_id, set()).add(said[event])
+    for live in live_numbers(connection, key, list(numbers)):
+        if not live.source.startswith("registry:"):
+            for contact_id in numbers[live.number]:
+                sources.setdefault(contact_id, set()).add(live.source)
+    return [
+        Stopped(row[0], row[1], row[2], orjson.loads(row[3]), held.get(row[0], {}), frozenset(sources[row[0]]))
+        for row in people
+        if row[0] in sources
+    ]

@@ -1,0 +1,63 @@
+"""What a delivery ahead of the sync wrote while somebody else read or wrote the same records. A note says whether there was one at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import orjson
+from sqlalchemy import Connection
+
+from ringtrue.ledger import meta
+from ringtrue.ledger.database import batch_of, fetch
+from ringtrue.values import same
+
+CLOCKS_MS = 300_000
+"""How far the clocks of two machines may be apart."""
+
+
+def note(connection: Connection, connection_name: str, now: int, *, busy: bool) -> None:
+    """Note that something is about to be written ahead of the sync, or that all of it was answered."""
+    meta.set_value(connection, f"ahead:{connection_name}", orjson.dumps({"at": now, "busy": busy}).decode())
+
+
+def was_beside(connection: Connection, connection_name: str, since: int) -> bool:
+    """Whether anything was written ahead of the sync since a moment (ms), or is being written."""
+    kept = meta.value(connection, f"ahead:{connection_name}")
+    if kept is None:
+        return False
+    told = orjson.loads(kept)
+    return bool(told["busy"]) or told["at"] >= since - CLOCKS_MS
+
+
+class Written(dict[int, list[tuple[bool, dict[str, list[str | None]]]]]):
+    """By contact: whether a write was answered, and its fields."""
+
+    def as_known(self, contact_id: int, values: Mapping[str, str | None]) -> dict[str, str | None]:
+        """Of the values that a CRM showed, those that tell nothing but our own write, with what the ledger holds instead.
+
+        A write without an answer yet is not taken for a person's; a value from before a write is not taken for one that was put back.
+        """
+        found: dict[str, str | None] = {}
+        for answered, fields in self.get(contact_id, ()):
+            for name, (before, after) in fields.items():
+                if name in values and same(values[name], before if answered else after):
+                    found[name] = after if answered else before
+        return found
+
+
+def written(connection: Connection, connection_name: str, contact_ids: Sequence[int], since: int) -> Written:
+    """What was written ahead of the sync to contacts since a moment (ms), or is being written."""
+    result = Written()
+    if not contact_ids or not was_beside(connection, connection_name, since):
+        return result
+    with batch_of(connection, contact_ids) as batch:
+        rows = fetch(
+            connection,
+            f"SELECT ch.contact_id, ch.state, ch.fields FROM {batch} AS b JOIN changes AS ch ON ch.contact_id = b.key "
+            "JOIN plans AS p ON p.plan_id = ch.plan_id WHERE ch.connection = :connection AND p.purpose = 'ahead' "
+            "AND (ch.state = 'sending' OR (ch.state = 'applied' AND ch.changed_at >= :since)) ORDER BY ch.change_id",
+            {"connection": connection_name, "since": since - CLOCKS_MS},
+        )
+    for contact_id, state, fields in rows:
+        result.setdefault(contact_id, []).append((state == "applied", orjson.loads(fields)))
+    return result
