@@ -14,7 +14,6 @@ from sqlalchemy import Connection, text
 from ringtrue.fields import FieldMap, OwnFields
 from ringtrue.ledger import beside, dirty
 from ringtrue.ledger.database import batch_of, fetch, insert_rows, take_turns, update_rows
-from ringtrue.ledger.personal import without_person
 from ringtrue.records import PulledRecord
 
 # What is compared with a pulled record, in the order of `_facts`.
