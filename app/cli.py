@@ -12,6 +12,10 @@ from app.lazy import Entry, LazyGroup
 
 ANY_OPTION = {"allow_extra_args": True, "ignore_unknown_options": True}
 COMMANDS: Mapping[str, Entry] = {
+    "clean": Entry(
+        "app.clean.command:clean",
+        "Clean the numbers of a list in a file: a copy with E.164, status and reason behind each phone column, and a report. Needs no CRM.",
+    ),
     "check": Entry("app.check:check", "Show how numbers are read, and why not."),
     "prepare": Entry(
         "app.commands:prepare", "Create RingTrue's fields, permissions and views in the CRMs. Safe to repeat."
@@ -53,6 +57,14 @@ COMMANDS: Mapping[str, Entry] = {
     "suppress": Entry("app.suppress:suppress", "Keep people from being called, and prove it."),
     "blacklist": Entry("app.suppress:blacklist", "Numbers that cannot be reached."),
     "consent": Entry("app.consent:consent", "Record consents to call or to text."),
+    "export": Entry(
+        "app.privacy:export",
+        "Write all that the ledger holds about a number and the people who carry it to one JSON file. Prints counts only.",
+    ),
+    "forget": Entry(
+        "app.privacy:forget",
+        "Erase a number and the people who carry it from the ledger. What stays is a keyed hash, so that nobody calls it again.",
+    ),
     "sandbox": Entry(
         "app.sandbox:sandbox",
         "Start the stand-ins of all remote systems. Further options go to `python -m sandbox`.",

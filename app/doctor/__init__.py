@@ -1,0 +1,1 @@
+"""`ringtrue doctor`: is everything in place?"""
