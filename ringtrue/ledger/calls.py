@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -68,7 +68,7 @@ def store_page(
     connection: Connection, connection_name: str, namespace: str, calls: Sequence[PulledCall], counts: CallCounts
 ) -> None:
     """Store pulled calls and mark the new and changed ones to be read."""
-    unique = {call.call_id: call for call in calls}
+    unique = {call.call_id: call for call in _without_the_forgotten(connection, connection_name, calls)}
     counts.unchanged += len(calls) - len(unique)
     with batch_of(connection, list(unique)) as batch:
         known = {
@@ -112,10 +112,26 @@ def store_page(
         dirty.mark_calls(connection, STAGE, touched)
 
 
+def _without_the_forgotten(
+    connection: Connection, connection_name: str, calls: Sequence[PulledCall]
+) -> Iterator[PulledCall]:
+    """Calls to people whom a privacy request erased come without number and notes."""
+    records = {
+        row[0]
+        for row in fetch(
+            connection,
+            "SELECT record_id FROM contacts WHERE connection = :connection AND forgotten_at IS NOT NULL",
+            {"connection": connection_name},
+        )
+    }
+    for call in calls:
+        yield call if records.isdisjoint(call.contact_ids) else call._replace(number=None, notes=None)
+
+
 def waiting(connection: Connection, marks: Sequence[tuple[int, int]]) -> list[CallRow]:
     """The calls behind marks of the evidence stage."""
     names = ", ".join("c." + name for name in CallRow._fields)
-    with batch_of(connection, [key for key, _ in marks]) as batch:
+    with batch_of(connection, [key for key, _ in marks], empty=int) as batch:
         rows = fetch(
             connection, f"SELECT {names} FROM {batch} AS b JOIN calls AS c ON c.call_id = b.key ORDER BY c.call_id"
         )
@@ -152,7 +168,7 @@ def callees(connection: Connection, calls: Sequence[CallRow]) -> dict[tuple[str,
             f"FROM {batch} AS b JOIN contacts AS c ON c.record_id = b.key LEFT JOIN contacts AS s "
             "ON s.connection = c.connection AND s.object = c.object AND s.record_id = c.merged_into",
         )
-    with batch_of(connection, sorted({row[2] for row in people})) as batch:
+    with batch_of(connection, sorted({row[2] for row in people}), empty=int) as batch:
         lines: dict[int, list[str]] = {}
         for contact_id, number in fetch(
             connection,

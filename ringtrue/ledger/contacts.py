@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from ringtrue.fields import FieldMap, OwnFields
 from ringtrue.ledger import beside, dirty
 from ringtrue.ledger.database import batch_of, fetch, insert_rows, take_turns, update_rows
+from ringtrue.ledger.personal import without_person
 from ringtrue.records import PulledRecord
 
 # What is compared with a pulled record, in the order of `_facts`.
@@ -99,6 +100,12 @@ def _as_known(facts: tuple[Any, ...], known: Sequence[Any]) -> tuple[Any, ...]:
     return (*facts[:_DNC], facts[_DNC] or known[_DNC], *facts[_DNC + 1 : _OURS], dumps(ours), *facts[_OURS + 1 :])
 
 
+def _of_the_forgotten(facts: tuple[Any, ...], before: Sequence[Any]) -> tuple[Any, ...]:
+    """What may be stored of somebody whom a privacy request erased, as long as the CRM still has the record: flags and our own statuses."""
+    ours = dumps(without_person(orjson.loads(facts[_OURS])))
+    return (*before[:_DNC], facts[_DNC], facts[_EMAIL_OPT_OUT], before[_PHONES], ours, *facts[_DELETED:])
+
+
 def _facts(record: PulledRecord, origin: Origin, own_names: tuple[str, ...], now: int) -> tuple[Any, ...]:
     values, fields = record.values, origin.fields
     get = values.get
@@ -148,7 +155,8 @@ def store_page(
             row[0]: row
             for row in fetch(
                 connection,
-                f"SELECT c.record_id, c.contact_id, c.do_not_call_ours, c.flagged_at, c.modified_at, {', '.join('c.' + n for n in _FACTS)} "
+                "SELECT c.record_id, c.contact_id, c.do_not_call_ours, c.flagged_at, c.modified_at, c.forgotten_at, "
+                f"{', '.join('c.' + n for n in _FACTS)} "
                 f"FROM {batch} AS b JOIN contacts AS c ON c.record_id = b.key "
                 "WHERE c.connection = :connection AND c.object = :object",
                 where,
@@ -191,7 +199,7 @@ def store_page(
                     survivors.add(record.merged_into)
                 continue
             contact_id, flag_ours, stopped_before, seen = row[1], bool(row[2]), row[3], row[4]
-            before = list(row[5:])
+            before = list(row[6:])
             before[_DNC], before[_EMAIL_OPT_OUT] = bool(before[_DNC]), bool(before[_EMAIL_OPT_OUT])
             ours = origin.own is not None
             if record.deleted:
@@ -206,6 +214,8 @@ def store_page(
                 facts = facts if facts == tuple(before) else _as_known(facts, before)
             else:
                 flag_ours = flag_ours and record.values.get(own_flag) == "true"
+            if row[5] is not None:
+                facts = _of_the_forgotten(facts, before)
             asks = _asks_to_stop(record.values, origin, flag_ours)
             kept = stopped_before if record.deleted or (ours and modified == seen) else None
             stopped = (stopped_before or modified) if asks else kept

@@ -25,6 +25,8 @@ from ringtrue.ledger.schema import metadata
 
 BUSY_SECONDS = 60.0
 STREAM_ROWS = 5_000
+NEW_KEY = ".key.new"
+"""Suffix of the key of a ledger that is being restored."""
 _KEYS = {
     # One tree a table: the row id itself, or a table without one.
     "sqlite": {int: "key INTEGER PRIMARY KEY)", str: "key TEXT PRIMARY KEY) WITHOUT ROWID"},
@@ -190,6 +192,28 @@ def _migrate(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
+def fingerprint_of(key: bytes) -> str:
+    """What a ledger remembers of its key."""
+    return blake2b(key, digest_size=8, person=b"ringtrue-key").hexdigest()
+
+
+def _key_beside(database: Path, stored: str | None) -> bytes | None:
+    """The key in the file beside a SQLite ledger, made where the ledger is new."""
+    file = database.with_suffix(".key")
+    coming = database.with_suffix(NEW_KEY)
+    if coming.exists() and stored == fingerprint_of(coming.read_bytes()):
+        # A restore was interrupted after it had put the ledger into place.
+        coming.replace(file)
+    if file.exists():
+        return file.read_bytes()
+    if stored is not None:
+        return None
+    key = secrets.token_hex(32).encode()
+    with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as stream:
+        stream.write(key)
+    return key
+
+
 def _settle_key(connection: Connection, key: bytes | None, database: str | None) -> bytes:
     stored = connection.execute(text("SELECT value FROM meta WHERE name = 'key_fingerprint'")).scalar()
     if key is None:
@@ -197,20 +221,13 @@ def _settle_key(connection: Connection, key: bytes | None, database: str | None)
         if variable:
             key = variable.encode()
         elif database is not None:
-            file = Path(database).with_suffix(".key")
-            if file.exists():
-                key = file.read_bytes()
-            elif stored is None:
-                key = secrets.token_hex(32).encode()
-                descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-                with os.fdopen(descriptor, "wb") as stream:
-                    stream.write(key)
+            key = _key_beside(Path(database), stored)
     if key is None:
         raise LedgerError(
             "The ledger's key is missing: set RINGTRUE_LEDGER_KEY, or put the .key file back beside the ledger. "
             "Without it suppressed numbers cannot be recognised."
         )
-    fingerprint = blake2b(key, digest_size=8, person=b"ringtrue-key").hexdigest()
+    fingerprint = fingerprint_of(key)
     if stored is None:
         connection.execute(
             text("INSERT INTO meta (name, value) VALUES ('key_fingerprint', :value)"), {"value": fingerprint}
@@ -276,13 +293,15 @@ def _types_of(connection: Connection, table: str, names: Sequence[str]) -> dict[
 
 
 @contextmanager
-def batch_of(connection: Connection, keys: Iterable[int] | Iterable[str]) -> Iterator[str]:
+def batch_of(
+    connection: Connection, keys: Iterable[int] | Iterable[str], empty: type[int] | type[str] = str
+) -> Iterator[str]:
     """Put keys into a temporary table of one column `key` and yield the table's name, to join with.
 
-    Without any key the column is text: PostgreSQL refuses to compare it with an id, so callers with no ids return before.
+    `empty` says what the column holds when there is no key: PostgreSQL refuses to compare texts with ids.
     """
     values = list(keys)
-    column = _KEYS[connection.dialect.name][type(values[0]) if values else str]
+    column = _KEYS[connection.dialect.name][type(values[0]) if values else empty]
     name = "batch_" + secrets.token_hex(4)
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} ({column}")
     insert_rows(connection, name, ["key"], [(value,) for value in dict.fromkeys(values)])

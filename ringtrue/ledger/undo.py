@@ -15,6 +15,7 @@ from ringtrue.ledger import dirty
 from ringtrue.ledger.database import fetch, insert_rows, update_rows
 from ringtrue.ledger.journal import Fields, Planned
 from ringtrue.ledger.list_members import not_to_return
+from ringtrue.ledger.personal import ERASED
 from ringtrue.list_objects import is_list
 
 
@@ -56,7 +57,12 @@ def undoable(connection: Connection, connection_name: str, run: str, own: dict[s
         fields: Fields = orjson.loads(fields_text)
         flag = own[object_name].do_not_call
         kept += flag in fields
-        back: Fields = {name: [after, before] for name, (before, after) in fields.items() if name != flag}
+        # What a privacy request erased is not known any more: nothing can be put back.
+        back: Fields = {
+            name: [after, before]
+            for name, (before, after) in fields.items()
+            if name != flag and ERASED not in (before, after)
+        }
         if back:
             planned.append(
                 Planned(object_name, record_id, contact_id, back, guarded=True, decisions=[], undoes=change_id)
