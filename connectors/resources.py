@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,9 @@ from typing import NamedTuple
 import dagster as dg
 
 from connectors.crm import Crm
+from connectors.http import RetryPolicy, Timeouts
 from connectors.hubspot import OVERLAP, HubspotCrm
+from connectors.hubspot_wire import POLICY, TIMEOUTS
 from connectors.salesforce import SalesforceCrm, SalesforceSettings
 from connectors.salesforce_auth import ClientCredentials, Credentials, JwtCredentials, PasswordCredentials
 from connectors.salesforce_pull import PullSettings
@@ -23,6 +26,10 @@ from ringtrue.settings import Connection, Settings, load_settings
 
 _SANDBOX_SALESFORCE = ClientCredentials("sandbox-key", "sandbox-secret", "acme.my")
 _SANDBOX_HUBSPOT = "sandbox-token"
+_SOON = RetryPolicy(
+    attempts=2, first_wait_seconds=0.5, max_wait_seconds=2.0, total_seconds=10.0, unreachable_attempts=1
+)
+_BRIEFLY = Timeouts(connect_seconds=5.0, read_seconds=20.0)
 
 
 class Target(NamedTuple):
@@ -76,19 +83,20 @@ def _overlap(connection: Connection, usual: timedelta) -> timedelta:
     return usual if connection.overlap_minutes is None else timedelta(minutes=connection.overlap_minutes)
 
 
-def _salesforce_settings(connection: Connection) -> SalesforceSettings:
+def _salesforce_settings(connection: Connection, *, soon: bool) -> SalesforceSettings:
     usual = PullSettings()
     overlap = _overlap(connection, timedelta(seconds=usual.overlap_seconds))
+    wire = Wire(api_version=connection.api_version, stop_at_share=connection.allowance_share)
     return SalesforceSettings(
-        wire=Wire(api_version=connection.api_version, stop_at_share=connection.allowance_share),
+        wire=replace(wire, retry=_SOON, timeouts=_BRIEFLY) if soon else wire,
         pull=PullSettings(overlap_seconds=overlap.total_seconds(), bulk_from_rows=connection.bulk_from),
     )
 
 
-def connect(name: str, connection: Connection) -> Crm:
+def connect(name: str, connection: Connection, *, address: str | None = None, soon: bool = False) -> Crm:
     """Open a CRM connection with the credentials in the environment, or the sandbox without them.
 
-    Raises SettingsError naming the variables to set.
+    `address` is another one than the vendor's own. `soon`: a person waits, so give up after seconds. Raises SettingsError naming the variables to set.
     """
     target = target_of(name, connection)
     if target.live and target.missing:
@@ -99,13 +107,15 @@ def connect(name: str, connection: Connection) -> Crm:
     if connection.kind == "salesforce":
         return SalesforceCrm.connect(
             _salesforce_credentials(name, connection) if target.live else _SANDBOX_SALESFORCE,
-            base_url=None if target.live else connection.sandbox_url,
-            settings=_salesforce_settings(connection),
+            base_url=address if target.live else connection.sandbox_url,
+            settings=_salesforce_settings(connection, soon=soon),
         )
     if connection.kind == "hubspot":
         return HubspotCrm.connect(
             os.environ[variables(name, connection)[0]] if target.live else _SANDBOX_HUBSPOT,
-            base_url=None if target.live else connection.sandbox_url,
+            base_url=address if target.live else connection.sandbox_url,
+            policy=_SOON if soon else POLICY,
+            timeouts=_BRIEFLY if soon else TIMEOUTS,
             paths=connection.paths,
             overlap=_overlap(connection, OVERLAP),
             daily_share=connection.allowance_share,
