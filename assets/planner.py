@@ -1,6 +1,7 @@
 """Plans one connection's changes from the ledger alone, batch by batch, and seals them."""
 
 from collections import Counter
+from itertools import chain
 from typing import Any, NamedTuple
 
 from assets.dialling_lists import removals
@@ -13,6 +14,7 @@ from ringtrue.fields import OwnFields, own_fields
 from ringtrue.guard import tally
 from ringtrue.ledger import Ledger, contacts, dirty, emails, journal, planning, undo
 from ringtrue.ledger.journal import Plan, Planned
+from ringtrue.ledger.plan_content import Content
 from ringtrue.list_objects import FieldsByObject
 from ringtrue.settings import Connection, Settings
 
@@ -64,6 +66,7 @@ def plan_changes(ledger: Ledger, settings: Settings, name: str, run: str, *, ful
     totals = Counter[str]()
     tallied = Counter[str]()
     by_field = Counter[str]()
+    content = Content()
     first: list[dict[str, Any]] = []
     good_only = emails_are_checked(settings)
     with ledger.write() as book:
@@ -95,13 +98,13 @@ def plan_changes(ledger: Ledger, settings: Settings, name: str, run: str, *, ful
             planned.append(
                 Planned(state.object_name, state.record_id, state.contact_id, made.fields, made.guarded, made.decisions)
             )
-            by_field.update(made.fields.keys())
         leaving = removals(ledger, states, rules) if connection.remove_from_lists else []
+        by_field.update(chain.from_iterable(row.fields for row in planned))
         tallied.update(tally((row.fields, own[row.object_name]) for row in [*planned, *leaving]))
         now = now_ms()
         with ledger.write() as book:
             journal.supersede(book, name, [key for key, _ in marks], now)
-            journal.add(book, plan_id, name, [*planned, *leaving], run, now)
+            content.merge(journal.add(book, plan_id, name, [*planned, *leaving], run, now))
             undo.lift(book, released)
             dirty.clear(book, "contact_id", stage, marks)
         totals["records compared"] += len(states)
@@ -112,7 +115,7 @@ def plan_changes(ledger: Ledger, settings: Settings, name: str, run: str, *, ful
         first.extend(_sample(row) for row in planned[: SAMPLE - len(first)])
     with ledger.write() as book:
         summary = {"tally": dict(tallied), "by field": dict(by_field.most_common())}
-        plan = journal.seal(book, plan_id, name, "sync", run, now_ms(), summary)
+        plan = journal.seal(book, plan_id, name, "sync", run, now_ms(), summary, content)
     totals["records in the plan"] = plan.records
     totals["fields in the plan"] = plan.fields
     return Planning(plan, dict(totals), dict(by_field.most_common()), first)

@@ -78,6 +78,21 @@ class PlanRules:
         """The record's phone fields, the main one first."""
         return {field: place for place, field in enumerate(self.own.phone_status)}
 
+    @cached_property
+    def status_fields(self) -> tuple[tuple[str, str], ...]:
+        """Each phone field and the field of its status."""
+        return tuple(self.own.phone_status.items())
+
+    @cached_property
+    def e164_fields(self) -> tuple[tuple[str, str], ...]:
+        """Each phone field and the field of its E.164, where that is a field of its own."""
+        return tuple(self.own.phone_e164.items()) if self.mode == "separate_field" else ()
+
+    @cached_property
+    def why_prefix(self) -> str:
+        """What stands before the opaque id in the why field."""
+        return f"{self.why_url.rstrip('/')}/" if self.why_url else ""
+
 
 class RecordPlan(NamedTuple):
     """The changes of one record: {field: [before, after]}, and the holds of an undo that ended because something else is known now."""
@@ -105,12 +120,9 @@ def is_suppressed(contact: ContactState, rules: PlanRules) -> bool:
     """
     if contact.opted_out:
         return True
-    listed = False
-    for number in contact.numbers:
-        if number.status == "do_not_call":
-            if number.personal_opt_out:
-                return True
-            listed = True
+    listed = [number for number in contact.numbers if number.status == "do_not_call"]
+    if any(number.personal_opt_out for number in listed):
+        return True
     if not listed:
         return False
     return rules.registry_flags == "any" or not any(number.status in CALLABLE for number in contact.numbers)
@@ -149,38 +161,35 @@ def plan_record(contact: ContactState, rules: PlanRules) -> RecordPlan | None:
     seen = contact.ours
     fields: Fields = {}
     by_field: dict[str, NumberState] = {}
-    per_field: dict[str, int] = {}
+    shared: set[str] = set()
+    best: NumberState | None = None
     numbers = contact.numbers if len(contact.numbers) < 2 else _in_field_order(contact.numbers, rules.places)
     for number in numbers:
-        per_field[number.field] = per_field.get(number.field, 0) + 1
+        rank = _RANK[number.status]
         held = by_field.get(number.field)
-        if held is None or _RANK[number.status] < _RANK[held.status]:
+        if held is not None:
+            shared.add(number.field)
+        if held is None or rank < _RANK[held.status]:
             by_field[number.field] = number
-    best = best_number(numbers)
+        if best is None or rank < _RANK[best.status]:
+            best = number
     suppressed = is_suppressed(contact, rules)
 
-    wanted: dict[str, str | None] = {}
-    for field, name in own.phone_status.items():
+    for field, name in rules.status_fields:
         shown = by_field.get(field)
-        wanted[name] = shown.status if shown else None
-    if rules.mode == "separate_field":
-        for field, name in own.phone_e164.items():
-            shown = by_field.get(field)
-            wanted[name] = shown.e164 if shown and shown.valid else None
-    wanted[own.status] = "do_not_call" if suppressed else best.status if best else None
+        _set(fields, seen, name, shown.status if shown else None)
+    for field, name in rules.e164_fields:
+        shown = by_field.get(field)
+        _set(fields, seen, name, shown.e164 if shown and shown.valid else None)
+    _set(fields, seen, own.status, "do_not_call" if suppressed else best.status if best else None)
     usable = best is not None and best.status in _SHOWN_AS_BEST and not suppressed
-    wanted[own.best_number] = best.e164 if usable and best else None
+    _set(fields, seen, own.best_number, best.e164 if usable and best else None)
     nothing_known = best is None and not suppressed
-    wanted[own.next_channel] = None if nothing_known else next_channel(contact, best, suppressed, numbers)
-    link = f"{rules.why_url.rstrip('/')}/{contact.why_id}" if rules.why_url else contact.why_id
-    wanted[own.why] = None if nothing_known else link
-    for name, value in wanted.items():
-        before = seen.get(name)
-        if before != value:
-            fields[name] = [before, value]
+    _set(fields, seen, own.next_channel, None if nothing_known else next_channel(contact, best, suppressed, numbers))
+    _set(fields, seen, own.why, None if nothing_known else rules.why_prefix + contact.why_id)
 
     reason, checked_at = _explain(contact, best, suppressed)
-    seen_moment = moment_of(seen.get(own.checked_at))
+    seen_moment = moment_of(seen.get(own.checked_at)) if own.checked_at in seen else None
     seen_at = int(seen_moment.timestamp() * 1000) if seen_moment else None
     newer = checked_at is not None and (seen_at is None or checked_at - seen_at > rules.refresh_days * DAY_MS)
     if fields or newer:
@@ -192,7 +201,7 @@ def plan_record(contact: ContactState, rules: PlanRules) -> RecordPlan | None:
 
     if rules.mode == "replace":
         for field, number in by_field.items():
-            if per_field[field] == 1 and number.valid and number.sure and number.e164 and field in own.phone_status:
+            if field not in shared and number.valid and number.sure and number.e164 and field in own.phone_status:
                 written = f"{number.e164} x{number.extension}" if number.extension else number.e164
                 raw = contact.raw_phones.get(field)
                 if raw is not None and raw != written:
@@ -205,7 +214,7 @@ def plan_record(contact: ContactState, rules: PlanRules) -> RecordPlan | None:
         fields[own.do_not_call] = ["true", "false"]
     if not fields and not released:
         return None
-    guarded = (own.do_not_call in fields and not own.do_not_call_is_ours) or any(name in by_field for name in fields)
+    guarded = (own.do_not_call in fields and not own.do_not_call_is_ours) or not by_field.keys().isdisjoint(fields)
     return RecordPlan(fields, guarded, [number.decision_id for number in contact.numbers], released)
 
 

@@ -79,6 +79,11 @@ def given(connection: Connection, key: bytes, numbers: Sequence[str], channel: C
     return {number: at for number, at in held.items() if at > died.get(number, -1)}
 
 
+def any_given(connection: Connection, channel: Channel) -> bool:
+    """Whether anybody ever consented to the channel."""
+    return bool(fetch(connection, "SELECT 1 FROM consents WHERE channel = :channel LIMIT 1", {"channel": channel}))
+
+
 def may_text(connection: Connection, key: bytes, numbers: Sequence[str]) -> set[str]:
     """Numbers that may be texted: a consent to it, newer than every opt-out that still holds (a stop counts for all channels)."""
     held = given(connection, key, numbers, "sms")

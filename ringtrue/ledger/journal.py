@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from hashlib import sha256
 from itertools import islice
 from operator import attrgetter, itemgetter
 from typing import Any, Literal, NamedTuple
@@ -21,6 +20,7 @@ from sqlalchemy import Connection, text
 from ringtrue.ledger import dirty
 from ringtrue.ledger.contacts import dumps
 from ringtrue.ledger.database import STREAM_ROWS, batch_of, fetch, insert_rows, stream, update_rows
+from ringtrue.ledger.plan_content import Content
 
 State = Literal["planned", "sending", "applied", "failed", "conflict", "skipped", "superseded", "reverted"]
 Fields = dict[str, list[str | None]]
@@ -86,8 +86,8 @@ _OPEN = "state IN ('planned', 'sending', 'failed')"
 
 
 def new_plan_id() -> str:
-    """A short id that a person can type."""
-    return secrets.token_hex(4)
+    """A short id that a person can type. It holds a letter: digits alone would be masked as a number in a message."""
+    return "".join(secrets.choice("abcdef") + secrets.token_hex(2) for _ in range(2))
 
 
 def supersede(connection: Connection, connection_name: str, contact_ids: Sequence[int], now: int) -> None:
@@ -104,19 +104,23 @@ def supersede(connection: Connection, connection_name: str, contact_ids: Sequenc
 
 def add(
     connection: Connection, plan_id: str, connection_name: str, rows: Iterable[Planned], run: str, now: int
-) -> None:
-    """Write planned changes into the journal."""
+) -> Content:
+    """Write planned changes into the journal. Returns what they hold."""
+    content = Content()
+    written = [(row, orjson.dumps(row.fields).decode()) for row in rows]
+    content.take((row.object_name, row.record_id, fields) for row, fields in written)
     insert_rows(
         connection,
         "changes",
         ["plan_id", "connection", "object", "record_id", "contact_id", "fields", "guarded", "decisions", "state",
          "undoes", "root_run", "changed_at"],
         [
-            (plan_id, connection_name, row.object_name, row.record_id, row.contact_id, orjson.dumps(row.fields).decode(),
+            (plan_id, connection_name, row.object_name, row.record_id, row.contact_id, fields,
              row.guarded, orjson.dumps(row.decisions).decode(), "planned", row.undoes, run, now)
-            for row in rows
+            for row, fields in written
         ],
     )  # fmt: skip
+    return content
 
 
 def seal(
@@ -127,20 +131,25 @@ def seal(
     run: str,
     now: int,
     summary: dict[str, Any],
+    content: Content | None = None,
 ) -> Plan:
     """Count and hash a plan. A plan of a sync also adopts what older ones left open and becomes the one to carry out.
 
-    An approval of the plan before it holds on when nothing came or went: it is for the content.
+    Plans that a crash left unsealed are adopted too. `content`: what was added to the plan, where the caller kept count; it is read
+    from the journal else. An approval of the plan before it holds on when nothing came or went: it is for the content.
     """
     before = open_plan(connection, connection_name) if purpose == "sync" else None
+    here = {"plan": plan_id, "connection": connection_name}
+    if content is None or content.records != _count(connection, here):
+        content = Content()
+        _read_into(content, connection, "plan_id = :plan AND state = 'planned'", here)
     if purpose == "sync":
+        _read_into(content, connection, _LEFT_OPEN, here)
         connection.execute(
             text(
-                "UPDATE changes SET plan_id = :plan, state = 'planned' WHERE connection = :connection AND plan_id <> :plan "
-                "AND state IN ('planned', 'failed') AND plan_id IN (SELECT plan_id FROM plans WHERE purpose = 'sync') "
-                f"AND {_OPEN}"
+                f"UPDATE changes SET plan_id = :plan, state = 'planned' WHERE connection = :connection AND {_LEFT_OPEN} AND {_OPEN}"
             ),
-            {"plan": plan_id, "connection": connection_name},
+            here,
         )
         connection.execute(
             text(
@@ -148,35 +157,45 @@ def seal(
             ),
             {"connection": connection_name},
         )
-    digest = sha256()
-    records = fields = 0
-    result = stream(
-        connection,
-        "SELECT object, record_id, fields FROM changes WHERE connection = :connection AND plan_id = :plan "
-        f"AND state = 'planned' AND {_OPEN} ORDER BY guarded, change_id",
-        {"connection": connection_name, "plan": plan_id},
-    )
-    while part := list(islice(result, STREAM_ROWS)):
-        lines = "".join([f"{object_name}\0{record_id}\0{changed}\n" for object_name, record_id, changed in part])
-        digest.update(lines.encode())
-        records += len(part)
-        # Each field is a key in front of a list; a quote inside a value has a backslash before it.
-        fields += lines.count('":[') - lines.count('\\":[')
     connection.execute(
         text(
             "INSERT INTO plans (plan_id, connection, purpose, created_at, run, records, fields, hash, summary, state) "
             "VALUES (:plan, :connection, :purpose, :now, :run, :records, :fields, :hash, :summary, 'open')"
         ),
         {
-            "plan": plan_id, "connection": connection_name, "purpose": purpose, "now": now, "run": run, "records": records,
-            "fields": fields, "hash": digest.hexdigest(), "summary": orjson.dumps(summary).decode(),
+            **here, "purpose": purpose, "now": now, "run": run, "records": content.records,
+            "fields": content.fields, "hash": content.hash, "summary": orjson.dumps(summary).decode(),
         },
     )  # fmt: skip
-    plan = Plan(plan_id, connection_name, purpose, now, records, fields, digest.hexdigest(), summary, None, None)
+    plan = Plan(
+        plan_id, connection_name, purpose, now, content.records, content.fields, content.hash, summary, None, None
+    )
     if before is not None and before.approved_by is not None and before.approved_hash == plan.hash:
         approve(connection, plan, before.approved_by, now)
         plan = plan._replace(approved_by=before.approved_by, approved_hash=plan.hash)
     return plan
+
+
+_LEFT_OPEN = (
+    "plan_id <> :plan AND state IN ('planned', 'failed') "
+    "AND plan_id NOT IN (SELECT plan_id FROM plans WHERE purpose <> 'sync')"
+)
+"""Changes of other plans that a plan of a sync takes over: those of older syncs, sealed or not."""
+
+
+def _count(connection: Connection, here: dict[str, str]) -> int:
+    condition = f"connection = :connection AND plan_id = :plan AND state = 'planned' AND {_OPEN}"
+    return int(fetch(connection, f"SELECT count(*) FROM changes WHERE {condition}", here)[0][0])
+
+
+def _read_into(content: Content, connection: Connection, condition: str, here: dict[str, str]) -> None:
+    rows = stream(
+        connection,
+        f"SELECT object, record_id, fields FROM changes WHERE connection = :connection AND {condition} AND {_OPEN}",
+        here,
+    )
+    while part := list(islice(rows, STREAM_ROWS)):
+        content.take(part)
 
 
 _PLAN = "plan_id, connection, purpose, created_at, records, fields, hash, summary, approved_by, approved_hash"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import orjson
 from sqlalchemy import Connection
@@ -12,11 +11,16 @@ from ringtrue.changes import ContactState, NumberState
 from ringtrue.ledger import consents, dirty
 from ringtrue.ledger.database import batch_of, fetch
 from ringtrue.ledger.emails import GOOD, REFUSES_EMAIL
-from ringtrue.ledger.suppressions import LIVE, live_persons, number_key
+from ringtrue.ledger.suppressions import LIVE, PERSONAL, live_persons, number_key
 
 PERSON_REASON = {
     "en": "Do not call: this person asked not to be called",
     "zh": "拒绝来电：此人要求不要再打",
+}
+
+NUMBER_REASON = {
+    "en": "Do not call: somebody asked not to be called on this number",
+    "zh": "拒绝来电：有人要求不要再拨打此号码",
 }
 
 
@@ -39,7 +43,7 @@ def contact_states(
         lines = fetch(
             connection,
             "SELECT p.contact_id, p.field, p.position, p.raw, p.e164, p.extension, p.valid, p.sure, p.type, "
-            "d.status, d.reason, d.decided_at, d.decision_id, p.number "
+            "d.status, d.reason, d.decided_at, d.decision_id, 0, p.number "
             f"FROM {batch} AS b JOIN phones AS p ON p.contact_id = b.key "
             "JOIN decisions AS d ON d.number = p.number AND d.contact_id = 0 AND d.current "
             "ORDER BY p.contact_id, p.field, p.position",
@@ -58,16 +62,31 @@ def contact_states(
             f"SELECT h.contact_id, h.field, h.refused FROM {batch} AS b JOIN holds AS h ON h.contact_id = b.key",
         ):
             holds.setdefault(contact_id, {})[field] = refused
+        stopped = set(
+            fetch(
+                connection,
+                f"SELECT DISTINCT p.contact_id, p.number FROM {batch} AS b JOIN phones AS p ON p.contact_id = b.key "
+                f"JOIN suppressions AS s ON s.number = p.number WHERE {PERSONAL} AND {LIVE}",
+            )
+        )
     persons = live_persons(connection, contact_ids)
-    personal = _personal(connection, key, {row[13] for row in lines if row[9] == "do_not_call"})
+    personal = _personal(connection, key, {row[_NUMBER] for row in lines if row[_STATUS] == "do_not_call"})
     numbers: dict[int, list[NumberState]] = {}
     for row in lines:
-        decided: Sequence[Any] = row[9:13]
-        own_fact = own_facts.get((row[0], row[13])) if own_facts else None
-        if own_fact is not None and decided[0] != "do_not_call":
-            decided = own_fact
-        state = NumberState._make((*row[1:9], *decided, row[13] in personal))
+        state = NumberState._make(row[1:_NUMBER])
+        if row[_STATUS] == "do_not_call":
+            state = state._replace(personal_opt_out=row[_NUMBER] in personal)
+        elif (row[0], row[_NUMBER]) in stopped:
+            # Somebody said stop since the number was decided. The flag may stand in the CRM already.
+            state = state._replace(status="do_not_call", reason=NUMBER_REASON[language], personal_opt_out=True)
+        elif own_facts and (own_fact := own_facts.get((row[0], row[_NUMBER]))) is not None:
+            state = state._replace(**dict(zip(_DECIDED, own_fact, strict=True)))
         numbers.setdefault(row[0], []).append(state)
+    reasons = dict.fromkeys(persons, PERSON_REASON[language])
+    decided = {(row[0], row[_NUMBER]) for row in lines} if stopped else set()
+    for contact_id, number in stopped:
+        if (contact_id, number) not in decided:
+            reasons.setdefault(contact_id, NUMBER_REASON[language])
     texting = _may_be_texted(connection, key, numbers)
     none: dict[str, str | None] = {}
     return [
@@ -78,8 +97,8 @@ def contact_states(
             orjson.loads(person[3]),
             orjson.loads(person[4]),
             bool(person[5]),
-            person[0] in persons,
-            PERSON_REASON[language] if person[0] in persons else None,
+            person[0] in reasons,
+            reasons.get(person[0]),
             bool(person[6]),
             bool(person[7]),
             person[0] in texting,
@@ -91,6 +110,9 @@ def contact_states(
     ]
 
 
+_STATUS, _NUMBER = 9, 14
+"""Places of a number's status and its key in a row of a contact's numbers."""
+_DECIDED = ("status", "reason", "decided_at", "decision_id")
 _MOBILE = frozenset({"MOBILE", "FIXED_LINE_OR_MOBILE"})
 _TEXTABLE = frozenset({"active", "unverified", "no_answer", "do_not_call"})
 """Statuses of a number that a text message may reach. Do-not-call is about calls; texting it needs a consent of its own."""
@@ -98,6 +120,8 @@ _TEXTABLE = frozenset({"active", "unverified", "no_answer", "do_not_call"})
 
 def _may_be_texted(connection: Connection, key: bytes, numbers: dict[int, list[NumberState]]) -> set[int]:
     """Contacts with a mobile number that somebody consented to have texted."""
+    if not consents.any_given(connection, "sms"):
+        return set()
     mobile: dict[str, list[int]] = {}
     for contact_id, held in numbers.items():
         for number in held:

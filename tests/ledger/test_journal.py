@@ -82,6 +82,30 @@ def test_a_newer_plan_replaces_what_it_plans_anew_and_adopts_the_rest(ledger: Le
         assert fetch(book, "SELECT state FROM plans WHERE plan_id = :id", {"id": first.plan_id}) == [("closed",)]
 
 
+def test_what_a_planner_journalled_before_it_was_killed_is_adopted(ledger: Ledger) -> None:
+    with ledger.write() as book:
+        journal.add(book, journal.new_plan_id(), "salesforce", [change(1), change(2)], "killed", NOW)
+    plan = sealed(ledger, change(2), change(3))
+    assert plan.records == 3
+    assert [row.record_id for row in waiting(ledger, plan)] == ["a", "b", "c"]
+    assert states(ledger) == [("a", "planned"), ("b", "superseded"), ("b", "planned"), ("c", "planned")]
+
+
+def test_a_count_kept_while_planning_gives_the_hash_of_the_rows(ledger: Ledger) -> None:
+    plan_id = journal.new_plan_id()
+    with ledger.write() as book:
+        content = journal.add(book, plan_id, "salesforce", [change(1)], "run", NOW)
+        content.merge(journal.add(book, plan_id, "salesforce", [change(2)], "run", NOW))
+        kept = journal.seal(book, plan_id, "salesforce", "sync", "run", NOW, {}, content)
+    assert sealed(ledger).hash == kept.hash
+    stale = journal.new_plan_id()
+    with ledger.write() as book:
+        content = journal.add(book, stale, "salesforce", [change(3)], "run", NOW)
+        # Somebody else ended the row meanwhile: the count is not believed.
+        journal.supersede(book, "salesforce", [3], NOW)
+        assert journal.seal(book, stale, "salesforce", "sync", "run", NOW, {}, content).hash == kept.hash
+
+
 def test_changes_come_in_order_in_batches_and_by_record(ledger: Ledger) -> None:
     plan = sealed(ledger, change(1), change(2, guarded=True), change(3))
     assert [row.record_id for row in waiting(ledger, plan)] == ["a", "c"]
