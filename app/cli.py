@@ -12,6 +12,10 @@ from app.lazy import Entry, LazyGroup
 
 ANY_OPTION = {"allow_extra_args": True, "ignore_unknown_options": True}
 COMMANDS: Mapping[str, Entry] = {
+    "init": Entry(
+        "app.setup.command:init",
+        "Ask what is needed, try the credentials, and write ringtrue.toml. No secret is written: the file names environment variables.",
+    ),
     "clean": Entry(
         "app.clean.command:clean",
         "Clean the numbers of a list in a file: a copy with E.164, status and reason behind each phone column, and a report. Needs no CRM.",

@@ -1,0 +1,1 @@
+"""`ringtrue init`: from nothing to a ringtrue.toml whose credentials were tried."""
