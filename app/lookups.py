@@ -13,9 +13,9 @@ import typer
 from rich.table import Table
 
 from app.console import out, print_json
+from assets.deciding import deciding
 from assets.lookup_choice import Grounds, choose
 from assets.stage import now_ms
-from assets.status import policy_of, trunk_alarms_of
 from connectors.lookups import roundtrip
 from connectors.lookups.active import Active, active
 from connectors.lookups.book import LedgerBook
@@ -57,8 +57,7 @@ def export(
     service = _service(chosen)
     ledger = open_ledger(settings)
     try:
-        policy, now = policy_of(settings), now_ms()
-        grounds = Grounds(ledger, [service], chosen.settings, policy, trunk_alarms_of(ledger, policy, now), now)
+        grounds = Grounds(deciding(ledger, settings, now_ms()), [service], chosen.settings)
         found = choose(grounds, everything=True).questions
         able = [question for question in found if routes([service], chosen.settings, question)]
         run = f"export-{secrets.token_hex(4)}"

@@ -7,19 +7,17 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
 from rich.table import Table
 
 from app.console import out, print_json
+from assets.deciding import Deciding, deciding, policy_of
 from assets.stage import BATCH, now_ms
-from assets.status import policy_of, trunk_alarms_of
 from connectors.resources import open_ledger
 from ringtrue.errors import SettingsError
-from ringtrue.ledger import Ledger, decisions
+from ringtrue.ledger import decisions
 from ringtrue.policy import Policy
 from ringtrue.settings import load_settings
-from ringtrue.status import decide
 
 
 def read_policy(path: Path) -> Policy:
@@ -31,21 +29,19 @@ def read_policy(path: Path) -> Policy:
     return Policy.from_mapping(values.get("policy", values))
 
 
-def moves(ledger: Ledger, policy: Policy) -> Counter[tuple[str, str]]:
-    """Numbers by (status now, status under the policy)."""
+def moves(way: Deciding) -> Counter[tuple[str, str]]:
+    """Numbers by (status now, status if decided this way)."""
     counted = Counter[tuple[str, str]]()
-    now = now_ms()
-    alarms = trunk_alarms_of(ledger, policy, now)
     after = ""
     while True:
-        with ledger.read() as book:
+        with way.ledger.read() as book:
             numbers = decisions.numbers_after(book, after, BATCH)
             if not numbers:
                 return counted
-            known = decisions.evidence(book, ledger.key, numbers, now)
+            known = way.evidence(book, numbers)
             current = decisions.current_statuses(book, numbers)
         after = numbers[-1]
-        decided = decide(known, policy, pd.Timestamp(now, unit="ms", tz="UTC"), alarms=alarms)
+        decided = way.decided(known)
         whole = decided[decided["contact"].isna()]
         counted.update(
             (current.get(str(number), "none"), str(status))
@@ -64,7 +60,8 @@ def replay(
     chosen = read_policy(policy) if policy else policy_of(settings)
     ledger = open_ledger(settings)
     try:
-        counted = moves(ledger, chosen)
+        way = deciding(ledger, settings, now_ms(), policy=chosen, learn=False)
+        counted = moves(way)
     finally:
         ledger.close()
     rows = [
@@ -72,9 +69,9 @@ def replay(
         for (before, after), count in sorted(counted.items(), key=lambda item: (item[0][0] == item[0][1], -item[1]))
     ]
     if as_json:
-        print_json({"policy": chosen.version, "moves": rows})
+        print_json({"policy": way.version, "moves": rows})
         return
-    table = Table("now", "under this policy", "numbers", title=f"Policy {chosen.version}", title_justify="left")
+    table = Table("now", "under this policy", "numbers", title=f"Policy {way.version}", title_justify="left")
     for row in rows:
         table.add_row(
             str(row["from"]), str(row["to"]) if row["to"] != row["from"] else "(stays)", f"{row['numbers']:,}"

@@ -2,102 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from typing import Any
 
 import numpy as np
-import orjson
+import numpy.typing as npt
 import pandas as pd
 
+from assets.deciding import Deciding
+from assets.learning import hazards
 from assets.stage import BATCH
-from connectors.lookups.protocol import Kind, LineType, LookupService, Question
+from connectors.lookups.protocol import Kind, LookupService, Question
 from connectors.lookups.routes import routes
 from ringtrue import staleness
 from ringtrue.evidence import vocabulary
-from ringtrue.ledger import Ledger, consents, decisions, lookups, meta, suppressions
+from ringtrue.ledger import Ledger, consents, list_members, lookups, suppressions
 from ringtrue.lookup_settings import LookupsSettings
 from ringtrue.policy import Policy
-from ringtrue.status import decide
+from ringtrue.segments import line_type_of
 
 DAY_MS = 86_400_000
 LOOK_DAYS = 7
 """A number is looked at again after so long, whether it is worth asking by then; at once when there is new evidence."""
 IN_USE_DAYS = 30
-LEARN_HOURS = 24
+MOST_QUESTIONS = 100_000
+"""What one run asks at most, and holds in memory. What is left over is looked at again by the next run."""
+Rests = Callable[[Sequence[str]], None]
 RND_BEGINS = pd.Timestamp("2021-01-27", tz="UTC")
 """The reassigned-numbers database holds nothing older: a question about an earlier day is paid for and answered "no data"."""
 _CLOSED = ("do_not_call", "invalid", "disconnected")
-_LINE_TYPES: dict[str, LineType] = {
-    "MOBILE": "mobile",
-    "FIXED_LINE": "landline",
-    "FIXED_LINE_OR_MOBILE": "fixed_or_mobile",
-    "VOIP": "fixed_voip",
-    "TOLL_FREE": "tollfree",
-    "PREMIUM_RATE": "premium",
-}
 
 
 @dataclass
 class Choice:
-    """Questions, the most valuable first, and what is known of the numbers they are about."""
+    """Questions, the most valuable first, and what is known of the numbers they are about. Its size does not grow with the list beyond 16 bytes for each contact."""
 
+    most: int
     questions: list[Question] = field(default_factory=list)
-    looked_at: list[str] = field(default_factory=list)
-    contacts: set[int] = field(default_factory=set)
-    """Living contacts that carry a number looked at."""
+    looked_at: int = 0
+    people: list[npt.NDArray[np.int64]] = field(default_factory=list)
     line: dict[str, str] = field(default_factory=dict)
     """The line fact of each number that is asked, before the answers."""
     closed: int = 0
     """Numbers nobody may or should call: never paid for."""
     no_route: int = 0
     """Numbers that no switched-on service can answer or may be told."""
+    left_over: int = 0
+    """Questions worth their price that were less valuable than the `most` chosen: their numbers stay due."""
+
+    def contacts(self) -> npt.NDArray[np.int64]:
+        """Living contacts that carry a number looked at, in order."""
+        return np.unique(np.concatenate(self.people)) if self.people else np.zeros(0, np.int64)
+
+    def keep_best(self) -> None:
+        """Keep the most valuable questions, in their order; of equal ones the number decides."""
+        self.questions.sort(key=lambda question: (-question.value, question.subject, question.kind))
+        self.left_over += max(0, len(self.questions) - self.most)
+        del self.questions[self.most :]
+        asked = {question.subject for question in self.questions}
+        self.line = {number: line for number, line in self.line.items() if number in asked}
 
 
 @dataclass(frozen=True)
 class Grounds:
     """What a choice rests on."""
 
-    ledger: Ledger
+    way: Deciding
     services: Sequence[LookupService]
     settings: LookupsSettings
-    policy: Policy
-    alarms: pd.DataFrame
-    now: int
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.way.ledger
+
+    @property
+    def policy(self) -> Policy:
+        return self.way.policy
+
+    @property
+    def now(self) -> int:
+        return self.way.now
 
     @property
     def moment(self) -> pd.Timestamp:
-        return pd.Timestamp(self.now, unit="ms", tz="UTC")
+        return self.way.moment
 
 
-def hazards(ledger: Ledger, now: int) -> pd.DataFrame:
-    """How fast numbers go stale by segment: learned from the ledger, once a day."""
-    with ledger.read() as connection:
-        kept = meta.value(connection, "hazards")
-    if kept is not None:
-        told = orjson.loads(kept)
-        if now - told["learned_at"] < LEARN_HOURS * 3_600_000:
-            return pd.DataFrame.from_dict(told["table"], orient="index").astype(float).rename_axis("segment")
-    with ledger.read() as connection:
-        seen = lookups.intervals(connection)
-    seen["line_type"] = _types(seen["type"])
-    seen["status"] = ""
-    seen["segment"] = staleness.segments(seen)
-    table = staleness.learn(staleness.exposure(seen))
-    plain = {
-        str(name): {key: None if np.isnan(value) else value for key, value in row.items()}
-        for name, row in table.to_dict("index").items()
-    }
-    with ledger.write() as connection:
-        meta.set_value(connection, "hazards", orjson.dumps({"learned_at": now, "table": plain}).decode())
-    return table
-
-
-def choose(grounds: Grounds, *, everything: bool = False) -> Choice:
-    """Look at every number whose time has come and pick the questions worth their price."""
-    choice = Choice()
+def choose(
+    grounds: Grounds, *, everything: bool = False, most: int = MOST_QUESTIONS, rests: Rests | None = None
+) -> Choice:
+    """Look at every number whose time has come and pick the questions worth their price, at most `most`. `rests` is told the numbers with nothing to ask."""
+    choice = Choice(most)
     price = Prices(grounds)
     rates = hazards(grounds.ledger, grounds.now)
     after = ""
@@ -108,21 +106,28 @@ def choose(grounds: Grounds, *, everything: bool = False) -> Choice:
                 break
             frame = _known(grounds, connection, numbers, choice)
         after = numbers[-1]
-        choice.looked_at += numbers
+        choice.looked_at += len(numbers)
         choice.closed += len(numbers) - len(frame)
+        before = len(choice.questions)
         if len(frame):
             _pick(grounds, price, rates, frame, choice)
-    choice.questions.sort(key=lambda question: -question.value)
+        if rests is not None:
+            open_ = {question.subject for question in choice.questions[before:] if question.kind != "line_type"}
+            rests([number for number in numbers if number not in open_])
+        if len(choice.questions) > 2 * most:
+            choice.keep_best()
+    choice.keep_best()
     return choice
 
 
 def _known(grounds: Grounds, connection: Any, numbers: Sequence[str], choice: Choice) -> pd.DataFrame:
     """One row for each number that somebody may call: what it is, how it stands, when it was last seen alive."""
     carriers = pd.DataFrame(lookups.carried(connection, numbers), columns=list(lookups.Carried._fields))
-    evidence = decisions.evidence(connection, grounds.ledger.key, numbers, grounds.now)
-    decided = decide(evidence, grounds.policy, grounds.moment, alarms=grounds.alarms)
-    contacts = carriers["contact_id"].unique().tolist()
-    choice.contacts.update(contacts)
+    evidence = grounds.way.evidence(connection, numbers)
+    decided = grounds.way.decided(evidence)
+    people = carriers["contact_id"].to_numpy(dtype=np.int64)
+    choice.people.append(np.unique(people))
+    contacts = choice.people[-1].tolist()
     stopped = set(suppressions.live_persons(connection, contacts))
     own = decided[decided["contact"].notna() & (decided["status"] == "wrong_person")]
     wrong = set(zip(own["number"], own["contact"].astype("int64"), strict=True))
@@ -130,7 +135,7 @@ def _known(grounds: Grounds, connection: Any, numbers: Sequence[str], choice: Ch
     off = [contact in stopped or (number, contact) in wrong for number, contact in pairs]
     per = carriers[~np.array(off, dtype=bool)].groupby("number").agg(
         region=("region", "first"), type=("type", "first"), field=("field", "first"),
-        created_at=("created_at", "max"), listed=("listed", "max"),
+        created_at=("created_at", "max"),
     )  # fmt: skip
     general = decided[decided["contact"].isna()].set_index("number")
     per = per.join(general[["status", "line", "p_dead", "new_owner_since"]], how="inner")
@@ -140,6 +145,9 @@ def _known(grounds: Grounds, connection: Any, numbers: Sequence[str], choice: Ch
     per["line_type"] = pd.Series(per.index.map(told), index=per.index, dtype=object).fillna(types)
     moments = _moments(evidence, general["new_owner_since"])
     per = per.join(moments)
+    per["planned"] = pd.Series(list_members.planned_calls(connection, per.index.tolist()), dtype="float64").reindex(
+        per.index
+    )
     per["consent_at"] = pd.Series(
         consents.given(connection, grounds.ledger.key, per.index.tolist(), "call"), dtype="float64"
     ).reindex(per.index)
@@ -147,7 +155,7 @@ def _known(grounds: Grounds, connection: Any, numbers: Sequence[str], choice: Ch
 
 
 def _types(column: pd.Series) -> pd.Series:
-    return column.map(_LINE_TYPES).fillna("unknown").astype(object)
+    return column.map(line_type_of).fillna("unknown").astype(object)
 
 
 _MOMENTS = ("alive_at", "failed_at", "called_at", "right_at", "suspended_at")
@@ -205,6 +213,7 @@ class Prices:
 
 
 def _pick(grounds: Grounds, price: Prices, rates: pd.DataFrame, frame: pd.DataFrame, choice: Choice) -> None:
+    before = len(choice.questions)
     frame["call_probability"] = _chances(grounds, frame)
     frame["segment"] = staleness.segments(frame)
     failed_since = frame["failed_at"].notna() & ~(frame["failed_at"] < frame["alive_at"])
@@ -219,8 +228,6 @@ def _pick(grounds: Grounds, price: Prices, rates: pd.DataFrame, frame: pd.DataFr
     alive = _due(grounds, rates, frame.assign(price=price.column(frame, "line_status")))
     choice.no_route += int(alive["price"].isna().sum())
     _add(choice, alive[alive["due"]], "line_status")
-    choice.line.update(zip(frame["number"], frame["line"].astype(str), strict=True))
-
     known = frame["right_at"].astype("datetime64[ms, UTC]")
     consent = pd.to_datetime(frame["consent_at"], unit="ms", utc=True).astype("datetime64[ms, UTC]")
     since = pd.concat([known, consent], axis=1).max(axis=1)
@@ -231,18 +238,20 @@ def _pick(grounds: Grounds, price: Prices, rates: pd.DataFrame, frame: pd.DataFr
         untyped = frame[frame["line_type"].isin(["unknown", "fixed_or_mobile"])]
         untyped = untyped.assign(price=price.column(untyped, "line_type"), worth=0.0)
         _add(choice, untyped[untyped["price"].notna() & (untyped["call_probability"] > 0)], "line_type")
+    asked = {question.subject for question in choice.questions[before:]}
+    lines = zip(frame["number"], frame["line"].astype(str), strict=True)
+    choice.line.update((number, line) for number, line in lines if number in asked)
 
 
 def _chances(grounds: Grounds, frame: pd.DataFrame) -> pd.Series:
-    """Chance that somebody calls within the next month: planned calls first, then use so far."""
+    """Chance that somebody calls within the next month: calls planned on the dialling lists, each by itself; then use so far."""
     cadence = grounds.settings.cadence
     recent = grounds.now - IN_USE_DAYS * DAY_MS
     called = frame["called_at"] >= pd.Timestamp(recent, unit="ms", tz="UTC")
     in_use = called | (frame["created_at"] >= recent)
-    chances = np.select(
-        [frame["listed"].astype(bool), in_use], [cadence.chance_listed, cadence.chance_in_use], cadence.chance_other
-    )
-    return pd.Series(chances, index=frame.index, dtype=float)
+    usual = np.where(in_use, cadence.chance_in_use, cadence.chance_other)
+    planned = 1 - (1 - cadence.chance_listed) ** frame["planned"].fillna(0).to_numpy(dtype=float)
+    return pd.Series(np.maximum(usual, planned), index=frame.index, dtype=float)
 
 
 def _due(grounds: Grounds, rates: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:

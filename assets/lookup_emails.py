@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from assets.lookup_choice import Grounds
 from connectors.lookups.protocol import Question
 from ringtrue.changes import CALLABLE
-from ringtrue.ledger import decisions, emails, lookups, suppressions
-from ringtrue.status import decide
+from ringtrue.ledger import emails, lookups, suppressions
 
 _BATCH = 5_000
 _REACHED_BY_PHONE = CALLABLE - {"no_answer"}
 
 
-def choose_emails(grounds: Grounds, contacts: Iterable[int], registry_flags: str) -> list[Question]:
+def choose_emails(grounds: Grounds, contacts: npt.NDArray[np.int64], registry_flags: str) -> list[Question]:
     """Note the addresses that would be a next channel of these contacts, and return every address that is due, newest contacts first."""
-    waiting = sorted(set(contacts))
-    for start in range(0, len(waiting), _BATCH):
+    for start in range(0, len(contacts), _BATCH):
         with grounds.ledger.read() as connection:
-            people = emails.of_contacts(connection, waiting[start : start + _BATCH])
+            people = emails.of_contacts(connection, contacts[start : start + _BATCH].tolist())
             wanted = _unreachable(grounds, connection, [contact for contact, _ in people], registry_flags)
         with grounds.ledger.write() as connection:
             emails.want(connection, [email for contact, email in people if contact in wanted], grounds.now)
@@ -32,8 +33,7 @@ def choose_emails(grounds: Grounds, contacts: Iterable[int], registry_flags: str
 def _unreachable(grounds: Grounds, connection: Any, contacts: Sequence[int], registry_flags: str) -> set[int]:
     """Contacts that opted out of calls, or that no number reaches."""
     pairs = lookups.numbers_of(connection, contacts)
-    evidence = decisions.evidence(connection, grounds.ledger.key, list({number for _, number in pairs}), grounds.now)
-    decided = decide(evidence, grounds.policy, grounds.moment, alarms=grounds.alarms)
+    decided = grounds.way.decided(grounds.way.evidence(connection, list({number for _, number in pairs})))
     decided = decided.assign(contact=decided["contact"].astype("Int64").fillna(0).astype("int64"))
     status = dict(
         zip(zip(decided["number"], decided["contact"], strict=True), decided["status"].astype(str), strict=True)

@@ -6,17 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from assets.deciding import Deciding
 from connectors.lookups.protocol import Answer, Question
-from ringtrue.ledger import Ledger, decisions
-from ringtrue.policy import Policy
-from ringtrue.status import decide
 
 
 class Judge:
     """Keeps the line fact of every number that is asked, decided anew in memory with each batch of answers; writes nothing."""
 
-    def __init__(self, ledger: Ledger, policy: Policy, alarms: pd.DataFrame, now: int, line: Mapping[str, str]) -> None:
-        self._ledger, self._policy, self._alarms, self._now = ledger, policy, alarms, now
+    def __init__(self, way: Deciding, line: Mapping[str, str]) -> None:
+        self._way = way
         self._line = dict(line)
         self.settled: set[tuple[str, str]] = set()
         """Questions that need no further service: (subject, kind)."""
@@ -28,10 +26,9 @@ class Judge:
 
     def decided(self, numbers: Sequence[str]) -> pd.DataFrame:
         """The decisions of these numbers, whoever carries them, as `status` would make them now."""
-        with self._ledger.read() as connection:
-            evidence = decisions.evidence(connection, self._ledger.key, list(dict.fromkeys(numbers)), self._now)
-        moment = max(pd.Timestamp(self._now, unit="ms", tz="UTC"), evidence["observed_at"].max())
-        decided = decide(evidence, self._policy, moment, alarms=self._alarms)
+        with self._way.ledger.read() as connection:
+            evidence = self._way.evidence(connection, list(dict.fromkeys(numbers)))
+        decided = self._way.decided(evidence, max(self._way.moment, evidence["observed_at"].max()))
         return decided[decided["contact"].isna()]
 
     def still_open(self, question: Question, answers: Sequence[Answer]) -> bool:

@@ -12,13 +12,15 @@ from hashlib import blake2b
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
+import numpy.typing as npt
 from dagster import MetadataValue
 
+from assets.deciding import deciding
 from assets.lookup_choice import DAY_MS, LOOK_DAYS, Choice, Grounds, choose
 from assets.lookup_emails import choose_emails
 from assets.lookup_judge import Judge
 from assets.stage import columns, counts, now_ms, plain_errors, root_run
-from assets.status import policy_of, trunk_alarms_of
 from connectors.lookups import open_services
 from connectors.lookups.active import Active, active
 from connectors.lookups.book import LedgerBook
@@ -80,25 +82,31 @@ def run(
     for sentence in unopened:
         name, _, why = sentence.partition(" was left out: ")
         outcome.left_out[name] = why
-    policy = policy_of(settings)
-    grounds = Grounds(ledger, services, chosen.settings, policy, trunk_alarms_of(ledger, policy, now), now)
+    grounds = Grounds(deciding(ledger, settings, now), services, chosen.settings)
     with ledger.write() as connection:
         for left in spend.open_runs(connection):
             if left != run_id and is_over(left):
                 spend.end_run(connection, left)
         seen = _fingerprint(chosen, services)
         everything = config.full or meta.value(connection, "lookups") != seen
-        touched = lookups.waiting_contacts(connection)
+        touched = np.asarray(lookups.waiting_contacts(connection), np.int64)
         if everything:
-            touched = lookups.all_contacts(connection)
+            touched = np.asarray(lookups.all_contacts(connection), np.int64)
     # Without a service nobody is asked, and nothing has to be decided for it.
-    choice = choose(grounds, everything=everything) if services else Choice()
+    later = now + LOOK_DAYS * DAY_MS
+
+    def rests(numbers: Sequence[str]) -> None:
+        with ledger.write() as connection:
+            lookups.set_dates(connection, [(number, later) for number in numbers])
+
+    choice = choose(grounds, everything=everything, rests=rests) if services else Choice(0)
     asyncio.run(_ask(grounds, settings, choice, touched, run_id, root, outcome))
     with ledger.write() as connection:
         spend.note_disagreements(connection, root, outcome.totals["disagreements"], now)
         meta.set_value(connection, "lookups", seen)
         outcome.months = spend.months(connection)
-    outcome.totals["numbers looked at"] = len(choice.looked_at)
+    outcome.totals["numbers looked at"] = choice.looked_at
+    outcome.totals["questions left for the next run"] = choice.left_over
     outcome.totals["numbers nobody may call"] = choice.closed
     outcome.totals["numbers no service can answer"] = choice.no_route
     return outcome
@@ -121,13 +129,13 @@ async def _ask(
     grounds: Grounds,
     settings: Settings,
     choice: Choice,
-    touched: Sequence[int],
+    touched: npt.NDArray[np.int64],
     run_id: str,
     root: str,
     outcome: Outcome,
 ) -> None:
     """First the numbers; then, knowing whom no number reaches, the e-mail addresses."""
-    judge = Judge(grounds.ledger, grounds.policy, grounds.alarms, grounds.now, choice.line)
+    judge = Judge(grounds.way, choice.line)
     groups = {name: each.group for name, each in grounds.settings.services.items() if each.group}
     book = LedgerBook(
         grounds.ledger,
@@ -144,11 +152,10 @@ async def _ask(
         for kind in ("line_status", "reassigned", "line_type"):
             outcome.totals[f"questions {kind}"] = sum(question.kind == kind for question in choice.questions)
         dates = _next_look(grounds, [q for q in choice.questions if q.kind != "line_type"], judge, LOOK_DAYS * DAY_MS)
-        later = grounds.now + LOOK_DAYS * DAY_MS
         with grounds.ledger.write() as connection:
-            lookups.set_dates(connection, [(number, dates.get(number, later)) for number in choice.looked_at])
+            lookups.set_dates(connection, list(dates.items()))
         if any("email" in _kinds(service) for service in grounds.services):
-            addresses = choose_emails(grounds, [*choice.contacts, *touched], settings.policy.registry_flags)
+            addresses = choose_emails(grounds, np.union1d(choice.contacts(), touched), settings.policy.registry_flags)
             outcome.totals["questions email"] = len(addresses)
             able = [
                 each for each in grounds.services if "email" in _kinds(each) and each.facts.name not in outcome.left_out

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from assets.status import policy_of
+from assets.deciding import policy_of
 from ringtrue.cusum import advance
 from ringtrue.ledger import Ledger, source_numbers, source_states
 from ringtrue.ledger.source_states import SourceState

@@ -7,19 +7,13 @@ import dagster as dg
 import pandas as pd
 from dagster import MetadataValue
 
+from assets.deciding import deciding
 from assets.stage import BATCH, columns, counts, now_ms, plain_errors
 from connectors.resources import LedgerResource
 from ringtrue.collector import rare_collections
 from ringtrue.ledger import Ledger, calls, decisions, dirty
-from ringtrue.policy import Policy
 from ringtrue.records import STATUSES
 from ringtrue.settings import Settings, load_settings
-from ringtrue.status import decide
-from ringtrue.trunks import trunk_alarms
-
-DAY_MS = 86_400_000
-TRUNK_DAYS = 90
-"""How far back the calls of a trunk tell what is usual for it."""
 
 
 class StatusConfig(dg.Config):
@@ -29,14 +23,6 @@ class StatusConfig(dg.Config):
     """Decide every number again, not only those with new evidence."""
 
 
-def policy_of(settings: Settings) -> Policy:
-    """The decision policy that the settings describe."""
-    named = settings.policy
-    return Policy.from_mapping(
-        {"mode": named.mode, "language": named.language, "registry_flags": named.registry_flags, **named.extra()}
-    )
-
-
 def alarm_spans(alarms: pd.DataFrame) -> list[tuple[str, int, int]]:
     """Trunk, begin and end in milliseconds of each stretch in which a trunk was in trouble."""
     begins = alarms["begins"].astype("datetime64[ms, UTC]").astype("int64")
@@ -44,24 +30,17 @@ def alarm_spans(alarms: pd.DataFrame) -> list[tuple[str, int, int]]:
     return list(zip(alarms["trunk"].astype(str), begins.tolist(), ends.tolist(), strict=True))
 
 
-def trunk_alarms_of(ledger: Ledger, policy: Policy, now: int) -> pd.DataFrame:
-    """The stretches of the last months in which a trunk was in trouble, from all its calls."""
-    with ledger.read() as connection:
-        history = calls.trunk_history(connection, now - TRUNK_DAYS * DAY_MS)
-    return trunk_alarms(history, policy)
-
-
 @rare_collections()
 def run(ledger: Ledger, settings: Settings, config: StatusConfig) -> tuple[dict[str, int], dict[str, int]]:
     """Decide every number that has new evidence, an expired decision or one of another policy. Returns counts and statuses."""
-    policy = policy_of(settings)
     totals = Counter[str]()
     now = now_ms()
+    way = deciding(ledger, settings, now)
+    alarms = way.alarms
     with ledger.write() as connection:
-        totals["expired or of another policy"] = decisions.mark_due(connection, now, policy.version)
+        totals["expired or of another policy"] = decisions.mark_due(connection, now, way.version)
         if config.full:
             decisions.mark_all(connection)
-    alarms = trunk_alarms_of(ledger, policy, now)
     if len(alarms):
         with ledger.write() as connection:
             totals["numbers called in a trunk's alarm"] = calls.mark_called(connection, alarm_spans(alarms))
@@ -71,13 +50,13 @@ def run(ledger: Ledger, settings: Settings, config: StatusConfig) -> tuple[dict[
         with ledger.read() as connection:
             marks = dirty.next_numbers(connection, decisions.STAGE, BATCH, after)
             numbers = [number for number, _ in marks]
-            known = decisions.evidence(connection, ledger.key, numbers, now) if marks else None
+            known = way.evidence(connection, numbers) if marks else None
         if known is None:
             break
         after = numbers[-1]
-        decided = decide(known, policy, pd.Timestamp(now, unit="ms", tz="UTC"), alarms=alarms)
+        decided = way.decided(known)
         with ledger.write() as connection:
-            stored = decisions.store(connection, decided, marks, policy.version, now)
+            stored = decisions.store(connection, decided, marks, way.version, now)
         totals["numbers"] += len(marks)
         totals["observations"] += len(known)
         for name, value in stored.items():

@@ -12,6 +12,7 @@ import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +31,11 @@ _CURVE_NUMBERS = 20_000
 _MARK = "<!-- results -->"
 
 
-def simulated(settings: Settings, names: tuple[str, ...], budget: float | None, keep: Path | None) -> dict[str, Tally]:
+def simulated(settings: Settings, names: tuple[str, ...], tactics: Tactics, keep: Path | None) -> dict[str, Tally]:
     """Run these policies through one world, each kept as a file under `keep`."""
     found: dict[str, Tally] = {}
-    prefix = hashlib.sha256(f"{settings} {Policy().version}".encode()).hexdigest()[:12]
-    files = {name: keep / f"{prefix}-{name}{_suffix(name, budget)}.json" for name in names} if keep else {}
+    prefix = hashlib.sha256(f"{settings} {Policy().version} {_code()}".encode()).hexdigest()[:12]
+    files = {name: keep / f"{prefix}-{name}{_suffix(name, tactics)}.json" for name in names} if keep else {}
     for name, file in files.items():
         if file.exists():
             found[name] = _from_json(json.loads(file.read_text(encoding="utf-8")))
@@ -42,15 +43,32 @@ def simulated(settings: Settings, names: tuple[str, ...], budget: float | None, 
     if missing:
         world, plan = prepared(settings)
         for name in missing:
-            found[name] = run(name, world, plan, tactics=Tactics(budget=budget))
+            found[name] = run(name, world, plan, tactics=tactics)
             if keep:
                 keep.mkdir(parents=True, exist_ok=True)
-                files[name].write_text(json.dumps(_as_json(found[name])), encoding="utf-8")
+                whole = files[name].with_suffix(".part")
+                whole.write_text(json.dumps(_as_json(found[name])), encoding="utf-8")
+                whole.replace(files[name])
     return found
 
 
-def _suffix(name: str, budget: float | None) -> str:
-    return f"-{budget}" if name == "ringtrue" else ""
+def _suffix(name: str, tactics: Tactics) -> str:
+    """What sets one run of a policy apart from another in the same world."""
+    learn = "" if tactics.learn == Tactics().learn else f"-{tactics.learn}"
+    return {"ringtrue": f"-{tactics.budget}{learn}", "eager": learn, "calls": learn}.get(name, "")
+
+
+@cache
+def _code() -> str:
+    """Changes with the code that a result depends on: a result of other code is no result."""
+    core = HERE.parent / "ringtrue"
+    files = [
+        *(file for file in HERE.glob("truth_*.py") if file.name != "truth_report.py"),
+        *core.glob("status*.py"),
+        *(core / f"{name}.py" for name in ("trunks", "expectations", "staleness", "source_grades", "record_status")),
+        *core.joinpath("data", "lookups").glob("*.toml"),
+    ]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()
 
 
 def _as_json(tally: Tally) -> dict[str, object]:
@@ -75,6 +93,12 @@ def options() -> argparse.ArgumentParser:
         type=float,
         default=Tactics().budget,
         help="RingTrue's money, as a share of what asking every number monthly costs",
+    )
+    parser.add_argument(
+        "--learn",
+        choices=("both", "hazards", "priors", "nothing"),
+        default=Tactics().learn,
+        help="what decisions take from the ledger: the sources' shares of dead numbers, the hazards of lines",
     )
     parser.add_argument(
         "--curve", action=argparse.BooleanOptionalAction, default=True, help="draw the curve of spend and dials avoided"
@@ -112,6 +136,7 @@ def main(argv: list[str] | None = None) -> None:
     seeds = [int(one) for one in ("1,2" if arguments.quick else arguments.seeds).split(",")]
     harsh = [float(one) for one in ("1,2" if arguments.quick else arguments.worlds).split(",")]
     keys = [(harshness, seed) for harshness in harsh for seed in seeds]
+    tactics = Tactics(budget=arguments.budget, learn=arguments.learn)
     results: report.Results = {}
     with ProcessPoolExecutor(arguments.jobs) as pool:
         running = {
@@ -119,7 +144,7 @@ def main(argv: list[str] | None = None) -> None:
                 simulated,
                 replace(base, harshness=key[0], seed=key[1]),
                 tuple(POLICIES) if key[1] == seeds[0] else ("ringtrue", *RIVALS),
-                arguments.budget,
+                tactics,
                 arguments.keep,
             )
             for key in keys
@@ -130,7 +155,7 @@ def main(argv: list[str] | None = None) -> None:
             print(f"world {key[0]:g} x, seed {key[1]}: {done.seconds:.0f} s for RingTrue", flush=True)
     text = _told(results, harsh, seeds)
     if arguments.curve:
-        text += _curve(base, harsh[0], seeds[0], arguments)
+        text += _curve(base, harsh[0], seeds[0], tactics, arguments)
     print(text)
     if arguments.write:
         page = HERE / "truth.md"
@@ -160,11 +185,14 @@ def _told(results: report.Results, harsh: list[float], seeds: list[int]) -> str:
     return "\n\n".join(parts)
 
 
-def _curve(base: Settings, harshness: float, seed: int, arguments: argparse.Namespace) -> str:
+def _curve(base: Settings, harshness: float, seed: int, tactics: Tactics, arguments: argparse.Namespace) -> str:
     settings = replace(base, harshness=harshness, seed=seed, numbers=min(base.numbers, _CURVE_NUMBERS))
-    world = simulated(settings, (*RIVALS, "eager", "calls"), None, arguments.keep)
+    world = simulated(settings, (*RIVALS, "eager", "calls"), tactics, arguments.keep)
     points = [world["calls"]]
-    points += [simulated(settings, ("ringtrue",), budget, arguments.keep)["ringtrue"] for budget in BUDGETS]
+    points += [
+        simulated(settings, ("ringtrue",), replace(tactics, budget=budget), arguments.keep)["ringtrue"]
+        for budget in BUDGETS
+    ]
     title = f"{settings.numbers:,} numbers, {settings.months} months, world {harshness:g} x, seed {seed}"
     report.curve(world, points, arguments.image, title)
     unit = world["monthly"].money

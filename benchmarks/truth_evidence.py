@@ -132,7 +132,7 @@ class Decisions:
     """The latest decision on every number and every pair, and when it ends by itself (seconds since 1970)."""
 
     def __init__(self, world: World, policy: Policy) -> None:
-        self._world, self._policy = world, policy
+        self._world, self.policy = world, policy
         self.status = np.full(world.size, UNVERIFIED, np.int8)
         self.line = np.full(world.size, UNKNOWN, np.int8)
         self.p_dead = np.full(world.size, policy.prior_dead)
@@ -152,7 +152,7 @@ class Decisions:
         """Find the trunks in trouble in the last day, from the calls of thirty days."""
         calls = evidence.calls_since(now - _ALARM_DAYS * 86_400)
         if len(calls):
-            found = trunk_alarms(calls, self._policy)
+            found = trunk_alarms(calls, self.policy)
             fresh = found[found["ends"] > pd.Timestamp(now - 3 * 86_400, unit="s", tz="UTC")]
             if len(fresh):
                 self.alarms = pd.concat([self.alarms, fresh], ignore_index=True).drop_duplicates(
@@ -166,7 +166,7 @@ class Decisions:
         if not len(frame):
             return numbers[:0]
         stamp = pd.Timestamp(now, unit="s", tz="UTC")
-        table = decide(frame, self._policy, stamp, alarms=self.alarms)
+        table = decide(frame, self.policy, stamp, alarms=self.alarms)
         self.decided += len(table)
         place = self._place.get_indexer(pd.Index(table["number"]))
         general = table["contact"].isna().to_numpy()

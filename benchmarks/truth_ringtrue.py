@@ -18,10 +18,10 @@ from benchmarks.truth_noise import Floats
 from benchmarks.truth_services import Desk
 from benchmarks.truth_world import BEGIN_SECONDS, DAY, MONTH_DAYS, Ints, Mask, World
 from ringtrue.evidence import OUTCOMES
+from ringtrue.expectations import Expectations, learned
 from ringtrue.policy import Policy
 from ringtrue.record_status import record_status
 from ringtrue.records import STATUSES
-from ringtrue.source_grades import fit_prior, posterior
 from ringtrue.staleness import Cadence, allocate, default_hazards, exposure, learn, rank, segments
 
 SYNC_SECONDS = 3_540
@@ -30,6 +30,7 @@ _CALLABLE = np.isin(STATUSES, ["active", "unverified"])
 _SUSPENDED = STATUSES.index("suspended")
 _GIVEN_UP = np.isin(STATUSES, ["do_not_call", "invalid", "disconnected"])
 _SUSPECT = 0.10
+_ARRIVAL_DAYS = 7
 _FRIDAY_OVER = 5
 """Day of the week from which nobody dials until Monday."""
 
@@ -39,13 +40,15 @@ class Tactics:
     """How the policy asks. `notice`: days before its first call that a campaign's list is known; `budget`: share of what asking every number once a month
     would cost, None without end. What a day does not need is there on the next.
 
-    `ask`: "worth" (the staleness rule), "monthly" (every number each month, for comparison) or "never".
+    `ask`: "worth" (the staleness rule), "monthly" (every number each month, for comparison) or "never". `learn`: what decisions take from the ledger:
+    "both", "hazards", "priors" or "nothing".
     """
 
     ask: str = "worth"
     notice: int = 1
     budget: float | None = 0.12
     cadence: Cadence = field(default_factory=Cadence)
+    learn: str = "both"
 
 
 class RingTrue:
@@ -87,7 +90,9 @@ class RingTrue:
         self._exposed: list[pd.DataFrame] = []
         self._called = np.zeros(0, np.int64)
         self._recent: list[int] = []
-        self._told = np.zeros(world.size, np.bool_)
+        self._first = np.zeros(world.size, np.int8)
+        """What the first verification on arrival found: 1 alive, 2 dead."""
+        self._expected = Expectations()
 
     def morning(self, day: int, opted: Ints, withdrawn: Ints) -> None:
         """Sync: new leads, opt-outs, registry; decide what has news or has run out; ask what is worth its price."""
@@ -158,6 +163,12 @@ class RingTrue:
         self._interval(numbers[known], times[known], died=False)
         np.maximum.at(self._confirmed, numbers, times)
         self._fresh[numbers] = True
+        self._verified(numbers, times, 1)
+
+    def _verified(self, numbers: Ints, times: Ints | int, found: int) -> None:
+        """The first verification of a number counts for its lead source where it came within a week of the number."""
+        in_time = (times - BEGIN_SECONDS) // DAY - self.world.arrival[numbers] <= _ARRIVAL_DAYS
+        self._first[numbers[in_time & (self._first[numbers] == 0)]] = found
 
     def _interval(self, numbers: Ints, seen: Ints, *, died: bool) -> None:
         alive = self._confirmed[numbers]
@@ -180,6 +191,7 @@ class RingTrue:
         retired = decisions.decide(self.evidence, numbers, now)
         self.judge.changed(numbers[decisions.line[numbers] != before], decisions.line, day)
         self.judge.retired(retired, day)
+        self._verified(retired[~self.world.refused[retired]], now, 2)
         confirmed = retired[self._confirmed[retired] > 0]
         self._interval(confirmed, np.full(len(confirmed), now), died=True)
         self._confirmed[retired] = 0
@@ -193,16 +205,24 @@ class RingTrue:
             self._exposed.append(exposure(pd.concat(self._intervals, ignore_index=True)))
             self._intervals = []
             self._hazards = learn(pd.concat(self._exposed, ignore_index=True))
-        world, decisions = self.world, self.decisions
-        here = world.arrival <= (now - BEGIN_SECONDS) // DAY
-        bad = here & _GIVEN_UP[decisions.status] & (decisions.status != STATUSES.index("do_not_call")) & ~world.refused
-        verified = bad | (here & (self._confirmed > 0))
-        count = len(world.settings.sources)
-        k = np.bincount(world.source[bad], minlength=count)
-        n = np.bincount(world.source[verified], minlength=count)
-        shares: Floats = posterior(k, n, fit_prior(k, n)).mean
-        untouched = ~self._told & (self._confirmed == 0)
-        self.evidence.prior[untouched] = shares[world.source[untouched]]
+        world, before = self.world, self._expected
+        names = [one.slug for one in world.settings.sources]
+        counts = {
+            name: np.bincount(world.source[self._first == code], minlength=len(names))
+            for code, name in ((1, "alive"), (2, "dead"))
+        }
+        known = learned(pd.DataFrame({"source": names, **counts}), self._hazards, now * 1_000)
+        takes = self.tactics.learn
+        self._expected = Expectations(
+            known.priors if takes in ("both", "priors") else {},
+            known.hazards if takes in ("both", "hazards") else {},
+        )
+        if self._expected != before:
+            policy = self._expected.applied(self._policy)
+            self.decisions.policy = policy
+            shares: Floats = np.array([self._expected.prior(name, policy) for name in names])
+            self.evidence.prior[:] = shares[world.source]
+            self._dirty |= world.arrival <= (now - BEGIN_SECONDS) // DAY
 
     def _ask(self, day: int, now: int) -> None:
         ask = self.tactics.ask
@@ -271,7 +291,6 @@ class RingTrue:
             self._asked[at, asked] = day
             self._purse -= float(answers.cost.sum())
             self.judge.paid(name, float(answers.cost.sum()), len(asked), int((~answers.told).sum()))
-            self._told[asked] = True
             self.evidence.add(asked, answers.outcome, f"lookup:{name}", now, group=at, log_lr=answers.log_lr)
             told = asked[answers.told]
             self.judge.observed(told, day)

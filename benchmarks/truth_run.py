@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -49,7 +50,7 @@ def runner(name: str, world: World, plan: Plan, judge: Judge, policy: Policy, ta
     if name == "strikes":
         return Strikes(world, plan, judge)
     ask = {"ringtrue": tactics.ask, "eager": "monthly", "calls": "never"}[name]
-    return RingTrue(world, plan, judge, policy, Tactics(ask, tactics.notice, tactics.budget, tactics.cadence))
+    return RingTrue(world, plan, judge, policy, replace(tactics, ask=ask))
 
 
 def run(name: str, world: World, plan: Plan, policy: Policy | None = None, tactics: Tactics | None = None) -> Tally:

@@ -24,8 +24,10 @@ class Policy:
     report_timezone: str = "UTC"
     """Time zone of the dates in the reason sentences."""
 
+    learn: bool = True
+    """Whether the share of dead numbers by lead source and the hazards by kind of line are learned from the ledger, once a month (`ringtrue.expectations`)."""
     prior_dead: float = 0.10
-    """P(no subscriber) of a number nothing is known about. Observations may carry their own `prior`, from the lead source."""
+    """P(no subscriber) of a number nothing is known about, where its lead source has no prior of its own."""
     dead_from: float = 0.99
     """Disconnected from this P(no subscriber) on. 0.99 means that losing a live lead costs 99 times a wasted call."""
     dead_until: float = 0.50
@@ -146,6 +148,7 @@ class Policy:
             "tollfree": self.hazard_landline,
             "mobile": self.hazard_mobile,
             "business_direct": self.hazard_business_direct,
+            "voip": self.hazard_voip,
             "fixed_voip": self.hazard_voip,
             "nonfixed_voip": self.hazard_voip,
         }.get(line_type or "", self.hazard_unknown)

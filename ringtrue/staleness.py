@@ -20,6 +20,7 @@ import pandas as pd
 from scipy import stats
 
 from ringtrue.lookup_settings import CadenceSettings
+from ringtrue.segments import segment_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -72,19 +73,9 @@ def default_hazards() -> pd.DataFrame:
 def segments(numbers: pd.DataFrame) -> pd.Series:
     """The segment of each number from `line_type`, `status` and `field` (the CRM field it stands in): suspended, voip, landline, business_direct, mobile, unknown."""
     line_type = numbers["line_type"].fillna("unknown").astype(str)
-    field = numbers["field"].fillna("").astype(str).str.casefold()
-    conditions = [
-        numbers["status"].eq("suspended"),
-        line_type.isin(["fixed_voip", "nonfixed_voip", "voip"]),
-        line_type.eq("mobile"),
-        line_type.isin(["landline", "fixed_line"]) & field.str.contains("home"),
-        line_type.isin(["landline", "fixed_line"]),
-    ]
-    chosen = np.select(
-        [condition.to_numpy(dtype=bool) for condition in conditions],
-        ["suspended", "voip", "mobile", "landline", "business_direct"],
-        default="unknown",
-    )
+    field = numbers["field"].fillna("").astype(str)
+    chosen = np.array([segment_of(*pair) for pair in zip(line_type, field, strict=True)], dtype=object)
+    chosen[numbers["status"].eq("suspended").to_numpy(dtype=bool)] = "suspended"
     return pd.Series(chosen, index=numbers.index, name="segment")
 
 

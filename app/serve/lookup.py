@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from app.serve.door import Door, LedgerAway
+from assets.deciding import deciding
 from assets.lookup_judge import Judge
-from assets.status import policy_of, trunk_alarms_of
 from connectors.lookups import open_services
 from connectors.lookups.active import active
 from connectors.lookups.book import LedgerBook
@@ -121,9 +121,8 @@ class LookupDesk:
     def _decided(self, number: str) -> Known:
         """What `status` will decide with the new evidence; nothing is written here."""
         ledger = self._door.ledger()
-        policy = policy_of(self._door.settings)
         now = self._door.now()
-        judge = Judge(ledger, policy, trunk_alarms_of(ledger, policy, now), now, {})
+        judge = Judge(deciding(ledger, self._door.settings, now, learn=False), {})
         decisions = judge.decided([number])
         with ledger.read() as connection:
             found = entry.known(connection, ledger.key, number)

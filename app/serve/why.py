@@ -15,7 +15,7 @@ from app.serve.refusals import Refused
 from app.serve.sessions import Person, Sessions
 from app.serve.sign_in import SignIn
 from app.serve.why_page import Reader
-from assets.status import policy_of
+from assets.deciding import policy_of
 from ringtrue.ledger import why
 from ringtrue.ledger.why import Found, Said
 

@@ -106,10 +106,12 @@ class LedgerBook:
                 if (told := observation(answer, intent.id, self._groups.get(answer.service, answer.service)))
             ]
             lookups.add_observations(connection, seen, self._run, now)
-            dirty.mark_numbers(
-                connection, lookups.STAGE, [told.number for told in seen if told.outcome != "lookup_abstained"]
-            )
-            lookups.store_lines(connection, [fact for _, answer in fresh if (fact := line_fact(answer))])
+            facts = [fact for _, answer in fresh if (fact := line_fact(answer))]
+            lookups.store_lines(connection, facts)
+            # The kind of line says how fast it goes stale: a decision rests on it too.
+            news = {told.number for told in seen if told.outcome != "lookup_abstained"}
+            news |= {fact.number for fact in facts if fact.line_type is not None}
+            dirty.mark_numbers(connection, lookups.STAGE, news)
             emails.store(
                 connection,
                 [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -15,12 +15,15 @@ from ringtrue.ledger import dirty
 from ringtrue.ledger.database import batch_of, fetch, insert_rows, update_rows
 from ringtrue.ledger.registries import listings
 from ringtrue.ledger.suppressions import kind_of, live_numbers
+from ringtrue.segments import segment_of_number
 
 STAGE = "status"
 _CONTENT = ("status", "line", "reach", "identity", "permission", "reason")
 EVIDENCE_COLUMNS = (
     "number", "contact", "source", "group", "outcome", "observed_at", "trunk", "log_lr", "id", "detail",
 )  # fmt: skip
+PriorOf = Callable[[str, str | None], float]
+"""(connection, raw origin of a contact) -> P(no subscriber) of what its source brings."""
 
 
 _FORMAT_IDS: dict[str | None, str] = {}
@@ -55,13 +58,27 @@ def mark_all(connection: Connection) -> int:
     )
 
 
-def evidence(connection: Connection, key: bytes, numbers: Sequence[str], now: int) -> pd.DataFrame:
-    """All that is known about the numbers, in the columns `decide` takes: format rules, observations, live suppressions."""
+def evidence(
+    connection: Connection, key: bytes, numbers: Sequence[str], now: int, prior_of: PriorOf | None = None
+) -> pd.DataFrame:
+    """All that is known about the numbers, in the columns `decide` takes: format rules, observations, live suppressions, kind of line, prior.
+
+    Of several sources of a number the best one vouches for it. `prior_of` None: the policy's prior counts for all.
+    """
     with batch_of(connection, numbers) as batch:
         formats = fetch(
             connection,
-            "SELECT p.number, max(CASE WHEN p.valid THEN 1 ELSE 0 END), min(p.reason) "
-            f"FROM {batch} AS b JOIN phones AS p ON p.number = b.key GROUP BY p.number",
+            "SELECT p.number, max(CASE WHEN p.valid THEN 1 ELSE 0 END), min(p.reason), min(l.line_type), min(p.type), min(p.field) "
+            f"FROM {batch} AS b JOIN phones AS p ON p.number = b.key LEFT JOIN lines AS l ON l.number = p.number GROUP BY p.number",
+        )
+        origins = (
+            fetch(
+                connection,
+                f"SELECT DISTINCT p.number, c.connection, c.first_source FROM {batch} AS b JOIN phones AS p ON p.number = b.key "
+                "JOIN contacts AS c ON c.contact_id = p.contact_id",
+            )
+            if prior_of
+            else []
         )
         seen = fetch(
             connection,
@@ -72,6 +89,8 @@ def evidence(connection: Connection, key: bytes, numbers: Sequence[str], now: in
             "LEFT JOIN contacts AS survivor ON survivor.connection = loser.connection AND survivor.object = loser.object "
             "AND survivor.record_id = loser.merged_into WHERE NOT o.void",
         )
+        suppressed = live_numbers(connection, key, numbers)
+        listed_now = listings(connection, numbers)
     valid, count = [row[1] for row in formats], len(formats)
     columns: list[list[Any]] = [
         [row[0] for row in formats],
@@ -93,12 +112,12 @@ def evidence(connection: Connection, key: bytes, numbers: Sequence[str], now: in
     rows += [
         (live.number, None, f"suppression:{kind_of(live.source)}", "suppression", "do_not_call", live.at, None, None,
          f"suppression:{live.event_id}", None)
-        for live in live_numbers(connection, key, numbers)
+        for live in suppressed
     ]  # fmt: skip
     rows += [
         (listed.number, None, f"suppression:{listed.kind}", "registry", "do_not_call", listed.since, None, None,
          f"registry:{listed.registry_id}", None)
-        for listed in listings(connection, numbers)
+        for listed in listed_now
     ]  # fmt: skip
     for column, more in zip(columns, zip(*rows, strict=True), strict=False):
         column += more
@@ -106,7 +125,20 @@ def evidence(connection: Connection, key: bytes, numbers: Sequence[str], now: in
     frame["observed_at"] = pd.to_datetime(frame["observed_at"], unit="ms", utc=True)
     frame["contact"] = frame["contact"].astype("Int64")
     frame["log_lr"] = frame["log_lr"].astype("float64")
+    kinds = {row[0]: segment_of_number(row[3], row[4], row[5]) for row in formats}
+    frame["line_type"] = frame["number"].map(kinds).astype("category")
+    if prior_of:
+        frame["prior"] = frame["number"].map(_lowest(origins, prior_of)).astype("float64")
     return frame
+
+
+def _lowest(origins: Sequence[tuple[Any, ...]], prior_of: PriorOf) -> dict[str, float]:
+    """By number, the lowest prior of its sources."""
+    lowest: dict[str, float] = {}
+    for number, name, raw in origins:
+        prior = prior_of(name, raw)
+        lowest[number] = min(prior, lowest.get(number, prior))
+    return lowest
 
 
 def store(
@@ -206,6 +238,15 @@ def status_counts(connection: Connection) -> dict[str, int]:
         "SELECT status, count(*) FROM decisions WHERE current AND contact_id = 0 GROUP BY status",
     )
     return {status: int(count) for status, count in rows}
+
+
+def wrong_persons(connection: Connection) -> int:
+    """Contacts' numbers that belong to somebody else: a fact about contact and number, so no number's status by itself."""
+    return int(
+        fetch(
+            connection, "SELECT count(*) FROM decisions WHERE current AND contact_id <> 0 AND status = 'wrong_person'"
+        )[0][0]
+    )
 
 
 def numbers_after(connection: Connection, after: str, limit: int) -> list[str]:

@@ -31,7 +31,7 @@ class EmailAnswer(NamedTuple):
 
 def of_contacts(connection: Connection, contact_ids: Sequence[int]) -> list[tuple[int, str]]:
     """Contacts that have an address and may be written to, with the address as it is compared."""
-    with batch_of(connection, contact_ids) as batch:
+    with batch_of(connection, contact_ids, empty=int) as batch:
         rows = fetch(
             connection,
             f"SELECT c.contact_id, lower(c.email) FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key "

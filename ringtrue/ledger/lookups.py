@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -43,7 +44,7 @@ class LineFact(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """A number on a living contact. `listed`: the contact is on a dialling list."""
+    """A number on a living contact."""
 
     number: str
     contact_id: int
@@ -51,7 +52,6 @@ class Carried(NamedTuple):
     region: str | None
     type: str | None
     created_at: int
-    listed: bool
 
 
 def add_observations(connection: Connection, rows: Sequence[Observed], run: str, now: int) -> None:
@@ -109,17 +109,16 @@ def carried(connection: Connection, numbers: Sequence[str]) -> list[Carried]:
     with batch_of(connection, numbers) as batch:
         rows = fetch(
             connection,
-            "SELECT p.number, c.contact_id, p.field, p.region, p.type, coalesce(c.created_at, c.first_seen_at), "
-            "EXISTS (SELECT 1 FROM list_members AS m WHERE m.connection = c.connection AND m.record_id = c.record_id) "
+            "SELECT p.number, c.contact_id, p.field, p.region, p.type, coalesce(c.created_at, c.first_seen_at) "
             f"FROM {batch} AS b JOIN phones AS p ON p.number = b.key JOIN contacts AS c ON c.contact_id = p.contact_id "
             "WHERE c.deleted_at IS NULL ORDER BY p.number, c.contact_id, p.field",
         )
-    return [Carried._make((*row[:6], bool(row[6]))) for row in rows]
+    return [Carried._make(row) for row in rows]
 
 
 def numbers_of(connection: Connection, contact_ids: Sequence[int]) -> list[tuple[int, str]]:
     """(contact, number) of every field of the contacts; numbers that could not be read have keys of their own."""
-    with batch_of(connection, contact_ids) as batch:
+    with batch_of(connection, contact_ids, empty=int) as batch:
         rows = fetch(
             connection,
             f"SELECT p.contact_id, p.number FROM {batch} AS b JOIN phones AS p ON p.contact_id = b.key ORDER BY p.contact_id",
@@ -127,17 +126,17 @@ def numbers_of(connection: Connection, contact_ids: Sequence[int]) -> list[tuple
     return [(row[0], row[1]) for row in rows]
 
 
-def waiting_contacts(connection: Connection) -> list[int]:
+def waiting_contacts(connection: Connection) -> array[int]:
     """Contacts that some connection's preview will look at."""
-    return [
-        row[0]
-        for row in fetch(connection, "SELECT DISTINCT contact_id FROM dirty_contacts WHERE stage LIKE 'changes:%'")
-    ]
+    query = "SELECT DISTINCT contact_id FROM dirty_contacts WHERE stage LIKE 'changes:%'"
+    return array("q", (row[0] for row in stream(connection, query)))
 
 
-def all_contacts(connection: Connection) -> list[int]:
-    """Every living contact."""
-    return [row[0] for row in fetch(connection, "SELECT contact_id FROM contacts WHERE deleted_at IS NULL")]
+def all_contacts(connection: Connection) -> array[int]:
+    """Every living contact. Eight bytes each: there may be millions."""
+    return array(
+        "q", (row[0] for row in stream(connection, "SELECT contact_id FROM contacts WHERE deleted_at IS NULL"))
+    )
 
 
 def line_types(connection: Connection, numbers: Sequence[str]) -> dict[str, str]:
@@ -165,6 +164,8 @@ class Interval(NamedTuple):
     """A number seen alive, and what the next evidence showed: life, or death or other hands."""
 
     number: str
+    told: str | None
+    """The kind of line that a service told."""
     type: str | None
     field: str | None
     alive_at: int
@@ -172,14 +173,15 @@ class Interval(NamedTuple):
     died: bool
 
 
-def intervals(connection: Connection) -> pd.DataFrame:
+def intervals(connection: Connection) -> Iterator[pd.DataFrame]:
     """Every interval between two signs of life, and between the last sign of life and the decision that the number is dead or changed hands.
 
-    One failed call is no death: only a decision is. Columns: those of `Interval`, moments as timestamps in UTC.
+    One failed call is no death: only a decision is. Frames of bounded size, at least one; columns: those of `Interval`, moments as timestamps in UTC.
     """
     living = ", ".join(f"'{outcome}'" for outcome in _LIVING)
     first = "(SELECT min(p.{}) FROM phones AS p WHERE p.number = q.number)"
-    place = f"{first.format('type')}, {first.format('field')}"
+    told = "(SELECT l.line_type FROM lines AS l WHERE l.number = q.number)"
+    place = f"{told}, {first.format('type')}, {first.format('field')}"
     between = (
         f"SELECT q.number, {place}, q.before, q.observed_at, false FROM (SELECT o.number, o.observed_at, "
         "lag(o.observed_at) OVER (PARTITION BY o.number ORDER BY o.observed_at, o.observation_id) AS before "
@@ -193,16 +195,18 @@ def intervals(connection: Connection) -> pd.DataFrame:
         ") AS d JOIN observations AS o ON o.number = d.number AND o.observed_at < d.seen_at "
         f"WHERE NOT o.void AND o.outcome IN ({living}) GROUP BY o.number, d.seen_at) AS q"
     )
-    parts = []
     for query in (between, ends):
         rows: list[Interval] = []
         for row in stream(connection, query):
-            rows.append(Interval._make((*row[:5], bool(row[5]))))
+            rows.append(Interval._make((*row[:6], bool(row[6]))))
             if len(rows) >= _STREAM:
-                parts.append(pd.DataFrame(rows))
+                yield _moments(rows)
                 rows = []
-        parts.append(pd.DataFrame(rows, columns=list(Interval._fields)))
-    frame = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+        yield _moments(rows)
+
+
+def _moments(rows: list[Interval]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=list(Interval._fields))
     for name in ("alive_at", "seen_at"):
         frame[name] = pd.to_datetime(frame[name], unit="ms", utc=True)
     return frame

@@ -52,7 +52,7 @@ def flagged(connection: Connection, marks: Sequence[tuple[int, int]]) -> list[Fl
 
     Contacts with a write that a crash left unsettled are left out: the flag may be ours. Their marks are to stay.
     """
-    with batch_of(connection, [key for key, _ in marks]) as batch:
+    with batch_of(connection, [key for key, _ in marks], empty=int) as batch:
         rows = fetch(
             connection,
             f"WITH RECURSIVE chain (contact_id) AS (SELECT b.key FROM {batch} AS b UNION "

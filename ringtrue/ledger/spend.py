@@ -215,7 +215,7 @@ def note_job(connection: Connection, intent_ids: Sequence[int], job: str) -> Non
 
 def _still_open(connection: Connection, intent_ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:
     lock = " FOR UPDATE OF i" if connection.dialect.name == "postgresql" else ""
-    with batch_of(connection, intent_ids) as batch:
+    with batch_of(connection, intent_ids, empty=int) as batch:
         rows = fetch(
             connection,
             "SELECT i.intent_id, i.service, i.currency, i.root_run, i.created_at, i.cost "
@@ -264,7 +264,7 @@ def lose(connection: Connection, intent_ids: Sequence[int], reason: str, now: in
 def release(connection: Connection, intent_ids: Sequence[int]) -> None:
     """Take back intents that surely were not served: not spent, and free to be asked."""
     known = _still_open(connection, intent_ids)
-    with batch_of(connection, list(known)) as batch:
+    with batch_of(connection, list(known), empty=int) as batch:
         connection.exec_driver_sql(f"DELETE FROM intents WHERE intent_id IN (SELECT key FROM {batch})")
     _book(connection, [(*row[:4], {"asked": -1, "cost": -row[4]}) for row in known.values()])
 

@@ -83,7 +83,7 @@ def contacts_from(connection: Connection, origins_wanted: Sequence[tuple[str, st
 
 def trace_contacts(connection: Connection, key: bytes, contact_ids: Sequence[int]) -> list[Traced]:
     """The whole way of each contact, in the order given."""
-    with batch_of(connection, contact_ids) as batch:
+    with batch_of(connection, contact_ids, empty=int) as batch:
         people = _rows(
             connection,
             "contact_id connection object record_id first_source source created_at first_seen_at deleted_at merged_into",

@@ -10,7 +10,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from assets.lookup_choice import Choice, Grounds, choose, hazards
+from assets.deciding import Deciding
+from assets.learning import hazards
+from assets.lookup_choice import Choice, Grounds, choose
 from connectors.lookups import open_services
 from connectors.lookups.service import Surroundings
 from ringtrue.ledger import Ledger
@@ -86,7 +88,8 @@ def choice_of(ledger: Ledger, products: tuple[str, ...] = ("line_status",), **co
     settings = LookupsSettings.model_validate({"twilio": {"enabled": True, "products": products}, **common})
     services, left_out = open_services(settings, Surroundings(environ=ENVIRON))
     assert not left_out
-    return choose(Grounds(ledger, services, settings, Policy(), NONE, NOW), everything=True)
+    way = Deciding(ledger, Policy(), Policy().version, NONE, NOW)
+    return choose(Grounds(way, services, settings), everything=True)
 
 
 def kinds(choice: Choice) -> list[str]:

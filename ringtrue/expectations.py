@@ -1,0 +1,112 @@
+"""What to expect of a number before anything is heard of it, learned from the ledger: the share of dead numbers by lead source, the hazard by kind of line.
+
+They are part of the policy: a decision names the version it was made with, so the same evidence and version always give the same decision. Rates move in steps
+and are learned at most once a month (`LEARN_DAYS`), for every new version decides every number again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+
+import numpy as np
+import orjson
+import pandas as pd
+
+from ringtrue.policy import Policy
+from ringtrue.source_grades import fit_prior, posterior
+
+LEARN_DAYS = 30
+RETRY_DAYS = 1
+"""How long to wait while nothing is known yet."""
+FEWEST_VERIFIED = 30
+"""Numbers of a source verified on arrival before it has a prior of its own."""
+PRIOR_STEPS = (0.02, 0.04, 0.07, 0.10, 0.15, 0.20, 0.30, 0.40)
+"""Shares of dead numbers that a source can have. None above 0.4: a source's name alone is half a verdict, never a whole one."""
+_RATE_STEP = 1.25
+_SEGMENTS = ("landline", "mobile", "business_direct", "voip", "unknown")
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """`priors` by lead source (slug), P(no subscriber) on arrival; `hazards` by segment, share of live lines that die in a month. Empty: the policy's own."""
+
+    priors: Mapping[str, float] = field(default_factory=dict)
+    hazards: Mapping[str, float] = field(default_factory=dict)
+    learned_at: int = 0
+    """Milliseconds since 1970."""
+
+    def applied(self, policy: Policy) -> Policy:
+        """The policy with the learned hazards in the place of its defaults. A hazard that somebody set by hand stands."""
+        if not policy.learn:
+            return policy
+        usual = {one.name: one.default for one in fields(Policy)}
+        names = {f"hazard_{segment}": rate for segment, rate in self.hazards.items()}
+        learned = {name: rate for name, rate in names.items() if getattr(policy, name) == usual[name]}
+        return replace(policy, **learned) if learned else policy  # type: ignore[arg-type]  # all hazards are floats
+
+    def prior(self, source: str, policy: Policy) -> float:
+        """P(no subscriber) of a number from this source before anything is heard."""
+        return self.priors.get(source, policy.prior_dead) if policy.learn else policy.prior_dead
+
+    def version(self, policy: Policy) -> str:
+        """Twelve hex digits that change with the policy, the evidence vocabulary and everything learned."""
+        version = self.applied(policy).version
+        if not self.priors or not policy.learn:
+            return version
+        content = version.encode() + orjson.dumps(dict(self.priors), option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(content).hexdigest()[:12]
+
+    def due(self, now: int) -> bool:
+        """Whether it is time to learn again."""
+        days = LEARN_DAYS if self.priors or self.hazards else RETRY_DAYS
+        return now - self.learned_at >= days * 86_400_000
+
+    def as_json(self) -> str:
+        """For the ledger."""
+        return orjson.dumps(
+            {"priors": dict(self.priors), "hazards": dict(self.hazards), "learned_at": self.learned_at}
+        ).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> Expectations:
+        """As the ledger kept them."""
+        told = orjson.loads(text)
+        return cls(told["priors"], told["hazards"], told["learned_at"])
+
+
+def learned(arrivals: pd.DataFrame, rates: pd.DataFrame, now: int) -> Expectations:
+    """Expectations from what the ledger saw.
+
+    `arrivals`: source, dead and alive (numbers that the rules let pass, by what their first verification on arrival found). `rates`: index segment, column rate
+    (`staleness.learn`). A rate is named only where its step is not the default's.
+    """
+    verified = arrivals["dead"] + arrivals["alive"]
+    shares = posterior(arrivals["dead"], verified, fit_prior(arrivals["dead"], verified)).mean
+    priors = {
+        str(source): prior_step(float(share))
+        for source, share, count in zip(arrivals["source"], shares, verified, strict=True)
+        if count >= FEWEST_VERIFIED
+    }
+    usual = Policy()
+    hazards = {
+        segment: rate
+        for segment in _SEGMENTS
+        if segment in rates.index
+        and (rate := rate_step(float(rates["rate"].to_dict()[segment]), usual.hazard(segment))) != usual.hazard(segment)
+    }
+    return Expectations(priors, hazards, now)
+
+
+def prior_step(share: float) -> float:
+    """The step nearest in odds."""
+    steps = np.array(PRIOR_STEPS)
+    held = np.clip(share, steps[0], steps[-1])
+    return float(steps[np.argmin(np.abs(np.log(steps / (1 - steps)) - np.log(held / (1 - held))))])
+
+
+def rate_step(rate: float, usual: float) -> float:
+    """The usual rate times the power of 1.25 that comes nearest, at most ten times as high or as low."""
+    power = round(float(np.clip(np.log(rate / usual), -np.log(10), np.log(10))) / np.log(_RATE_STEP))
+    return float(round(usual * _RATE_STEP**power, 6))
