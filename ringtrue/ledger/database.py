@@ -298,15 +298,25 @@ def batch_of(
 ) -> Iterator[str]:
     """Put keys into a temporary table of one column `key` and yield the table's name, to join with.
 
-    `empty` says what the column holds when there is no key: PostgreSQL refuses to compare texts with ids.
+    Inside the block the same keys give the same table: a stage that wraps its batch pays for it once. `empty` says what the column
+    holds when there is no key: PostgreSQL refuses to compare texts with ids.
     """
     values = list(keys)
+    opened: list[tuple[list[Any], str]] = connection.info.setdefault("ringtrue_batches", [])
+    for held, name in opened:
+        if values and held == values:
+            yield name
+            return
     column = _KEYS[connection.dialect.name][type(values[0]) if values else empty]
     name = "batch_" + secrets.token_hex(4)
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} ({column}")
     insert_rows(connection, name, ["key"], [(value,) for value in dict.fromkeys(values)])
     _tell_planner(connection, name, empty=not values)
-    yield name
+    opened.append((values, name))
+    try:
+        yield name
+    finally:
+        opened.remove((values, name))
     # After an error the transaction is rolled back and the table with it.
     connection.exec_driver_sql(f"DROP TABLE {name}")
 

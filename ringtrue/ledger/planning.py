@@ -69,7 +69,7 @@ def contact_states(
                 f"JOIN suppressions AS s ON s.number = p.number WHERE {PERSONAL} AND {LIVE}",
             )
         )
-    persons = live_persons(connection, contact_ids)
+        persons = live_persons(connection, contact_ids)
     personal = _personal(connection, key, {row[_NUMBER] for row in lines if row[_STATUS] == "do_not_call"})
     numbers: dict[int, list[NumberState]] = {}
     for row in lines:
