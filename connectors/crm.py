@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
+from connectors.listening import Listening
 from ringtrue.fields import FieldMap as FieldMap
 from ringtrue.records import PulledCall, PulledRecord, RecordWrite, RowResult
 
@@ -171,6 +172,12 @@ class Crm(Protocol):
 
     def prepare(self, wanted: Sequence[WantedField], *, dry_run: bool) -> list[StepPrepared]:
         """Create the fields RingTrue writes, their permissions and views. Idempotent."""
+
+    def listening(self, fields: Mapping[str, Sequence[str]]) -> Listening:
+        """What the CRM runs when we write; `fields` are ours by object. What our user may not see is named, not raised."""
+
+    def clock_skew(self) -> float:
+        """Seconds that the service's clock is ahead of ours, as its last answer told; 0 within a few seconds."""
 
     def close(self) -> None:
         """Give connections back."""

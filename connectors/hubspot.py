@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from connectors.crm import (
 from connectors.http import RetryPolicy, Timeouts
 from connectors.hubspot_calls import pull_call_pages, read_outcomes
 from connectors.hubspot_fields import default_map, describe_object, keep_known
+from connectors.hubspot_listeners import listening
 from connectors.hubspot_lists import email_opt_outs, read_members, remove_members
 from connectors.hubspot_membership import read_memberships, write_memberships
 from connectors.hubspot_paths import Paths
@@ -30,6 +31,7 @@ from connectors.hubspot_read import read_history, read_records
 from connectors.hubspot_records import MERGE_FIELDS, RecordReader
 from connectors.hubspot_wire import POLICY, TIMEOUTS, Wire, utc_now
 from connectors.hubspot_write import BATCH_SIZE, write_rows
+from connectors.listening import Listening
 from connectors.no_bulk import NoBulk
 from ringtrue.errors import CredentialRefused, FieldMissing, SettingsError
 from ringtrue.list_objects import is_list
@@ -134,6 +136,14 @@ class HubspotCrm(NoBulk):
             )
             self._about_token = answer.data if answer.status == 200 else {}
         return self._about_token
+
+    def listening(self, fields: Mapping[str, Sequence[str]]) -> Listening:
+        """Workflows that run when we write; `fields` are ours by object."""
+        return listening(self._wire, fields)
+
+    def clock_skew(self) -> float:
+        """Seconds that HubSpot's clock is ahead of ours, as its last answer told; 0 within five seconds."""
+        return self._wire.clock_skew
 
     def default_fields(self, object_name: str) -> FieldMap:
         """The standard field map. HubSpot has no do-not-call property of its own: settings add the portal's."""

@@ -71,3 +71,7 @@ class Paths(NamedTuple):
     def dispositions(self) -> str:
         """The portal's list of call outcomes. No date-versioned twin is published."""
         return "/calling/v1/dispositions"
+
+    def flows(self, flow_id: str = "") -> str:
+        """The portal's workflows, or one of them. The date-versioned twin is in beta only."""
+        return "/automation/v4/flows" + (f"/{quote(flow_id, safe='')}" if flow_id else "")

@@ -112,6 +112,11 @@ class Wire:
         """The time on HubSpot's clock, as near as its answers' Date header tells."""
         return self._clock() + self._clock_offset
 
+    @property
+    def clock_skew(self) -> float:
+        """Seconds that HubSpot's clock is ahead of ours; 0 within five."""
+        return self._clock_offset.total_seconds()
+
     def close(self) -> None:
         """Give connections back."""
         self._api.rest_client.pool_manager.clear()

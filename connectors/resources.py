@@ -123,14 +123,19 @@ def connect(name: str, connection: Connection, *, address: str | None = None, so
     raise SettingsError(f"Connection {name!r} is a folder of files, not a CRM.")
 
 
+def ledger_password(settings: Settings) -> str | None:
+    """The password of the ledger's database, where the settings name a variable for it. Raises LedgerError."""
+    if not settings.ledger.password_variable:
+        return None
+    password = os.environ.get(settings.ledger.password_variable)
+    if not password:
+        raise LedgerError(f"Set {settings.ledger.password_variable} to the password of the ledger's database.")
+    return password
+
+
 def open_ledger(settings: Settings) -> Ledger:
     """Open the ledger that the settings name."""
-    password = None
-    if settings.ledger.password_variable:
-        password = os.environ.get(settings.ledger.password_variable)
-        if not password:
-            raise LedgerError(f"Set {settings.ledger.password_variable} to the password of the ledger's database.")
-    return Ledger.open(settings.ledger.url, password=password)
+    return Ledger.open(settings.ledger.url, password=ledger_password(settings))
 
 
 class CrmResource(dg.ConfigurableResource["CrmResource"]):

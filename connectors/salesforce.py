@@ -7,13 +7,14 @@ The parts: `salesforce_session` is the one door, `salesforce_pull` and `salesfor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
 from connectors.crm import BulkJob, CallPage, FieldInfo, FieldMap, Page, PropertyEdit, StepPrepared, Usage, WantedField
 from connectors.http import TokenBucket
+from connectors.listening import Listening
 from connectors.salesforce_auth import ClientCredentials, Credentials, JwtCredentials, PasswordCredentials
 from connectors.salesforce_bulk import QueryResults, open_query, wait_for_query
 from connectors.salesforce_calls import CallQuestion, campaign_members, remove_campaign_members
@@ -21,6 +22,7 @@ from connectors.salesforce_campaigns import members_of, read_memberships, write_
 from connectors.salesforce_errors import GRANT
 from connectors.salesforce_ids import api_name
 from connectors.salesforce_ingest import Ingest, split
+from connectors.salesforce_listeners import listening
 from connectors.salesforce_origins import CampaignJoin, campaign_joins, campaign_names
 from connectors.salesforce_prepare import prepare
 from connectors.salesforce_pull import Puller, PullSettings, Question, gathered
@@ -127,6 +129,14 @@ class SalesforceCrm:
                 f"Our Salesforce user sees none of the phone fields {', '.join(wanted.phones)} of {object_name}. Give the user read access to them."
             )
         return left
+
+    def listening(self, fields: Mapping[str, Sequence[str]]) -> Listening:
+        """Flows, workflow rules and Apex triggers that run when we write; `fields` are ours by object."""
+        return listening(self._session, fields)
+
+    def clock_skew(self) -> float:
+        """Seconds that Salesforce's clock is ahead of ours, as its last answer told; 0 within five seconds."""
+        return self._session.clock_skew
 
     def describe(self, object_name: str) -> dict[str, FieldInfo]:
         """Every field our user can see, by API name. Asked once per connection; `prepare` forgets it."""

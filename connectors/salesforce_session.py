@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -58,6 +59,7 @@ CallKind = Literal[
     "other",
 ]
 
+_WHOLE_SECONDS = 5.0
 _USED = re.compile(r"(?<![\w-])api-usage=(\d+)/(\d+)")
 _STARTS_WORK = frozenset({"query", "query_page", "bulk_upload", "read", "write", "prepare"})
 """Kinds that the day's share holds back. What ends begun work (polls, results, closing a job) always goes through."""
@@ -139,6 +141,8 @@ class SalesforceSession(requests.Session):
         self.sleep = sleep
         self._bucket = bucket
         self._login: Login | None = None
+        self.clock_skew = 0.0
+        """Seconds that Salesforce's clock is ahead of ours. Its header is cut to whole seconds: within five it counts as none."""
         self._renewing = threading.Lock()
         self._library: Salesforce | None = None
         mount(self, timeouts=self.wire.timeouts, base_url=base_url)
@@ -298,6 +302,9 @@ class SalesforceSession(requests.Session):
         self.usage.retries += 1
 
     def _note_usage(self, response: requests.Response) -> None:
+        if date := response.headers.get("Date"):
+            ahead = parsedate_to_datetime(date).timestamp() - time.time()
+            self.clock_skew = ahead if abs(ahead) > _WHOLE_SECONDS else 0.0
         found = _USED.search(response.headers.get("Sforce-Limit-Info", ""))
         if found:
             self.usage.used_today, self.usage.allowed_today = int(found.group(1)), int(found.group(2))

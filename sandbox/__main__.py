@@ -21,6 +21,7 @@ from sandbox.fill import LOADERS, Filling, fill
 from sandbox.hubspot_app import hubspot_app
 from sandbox.lookups import lookups_app
 from sandbox.pages import pages_app
+from sandbox.registries import write_registries
 from sandbox.salesforce_app import salesforce_app
 from sandbox.server import listen, serve
 from sandbox.store import RecordStore
@@ -40,6 +41,8 @@ def main(arguments: list[str] | None = None) -> None:
         sockets = {name: listen(getattr(options, f"{name}_port")) for name in ("sf", "hs", "pages", "lookups")}
     except (RuntimeError, OSError) as exc:
         sys.exit(str(exc))
+    if options.registries is not None:
+        write_registries(world, options.registries)
     if fresh:
         print(f"The CRMs were filled in {time.monotonic() - started:.1f} s.", flush=True)
     stores = {name: RecordStore(options.home / f"{name}.db") for name in LOADERS}
@@ -80,6 +83,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--lookups-port", type=int, default=8400, help="lookup services")
     parser.add_argument(
         "--ports-file", type=Path, help="write the ports taken to this file, as JSON, once all are open"
+    )
+    parser.add_argument(
+        "--registries", type=Path, help="write the world's do-not-call registries into this directory, as their files"
     )
     parser.add_argument("--hs-burst", type=int, help="HubSpot requests per ten seconds, 0: no limit; default 190")
     parser.add_argument("--hs-search", type=int, help="HubSpot searches per second, 0: no limit; default 5")

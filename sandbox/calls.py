@@ -16,6 +16,8 @@ CALLED_SHARE = 32
 CAMPAIGN_SHARE = 6
 """Per cent of the people on the latest campaign, which tries until somebody or a voicemail answers."""
 CAMPAIGN_CALLS = 8
+ANNOUNCED_SHARE = 6
+"""In ten calls to a barred line, those in which the announcement is heard."""
 _HOUR = DAY // 24
 
 SALESFORCE_WORDS: dict[str, tuple[str, ...]] = {
@@ -43,8 +45,9 @@ HUBSPOT_OUTCOMES: dict[str, str] = {
     "do_not_call": "6f1c1a52-3f0e-4d0b-9a57-0d7c6a1f3b01",
     "invalid": "6f1c1a52-3f0e-4d0b-9a57-0d7c6a1f3b02",
     "left_company": "6f1c1a52-3f0e-4d0b-9a57-0d7c6a1f3b03",
+    "suspended": "6f1c1a52-3f0e-4d0b-9a57-0d7c6a1f3b04",
 }
-"""The portal's outcomes: HubSpot's six and three of the portal's own (`HUBSPOT_LABELS`)."""
+"""The portal's outcomes: HubSpot's six and four of the portal's own (`HUBSPOT_LABELS`)."""
 
 HUBSPOT_LABELS: tuple[tuple[str, str], ...] = (
     (HUBSPOT_OUTCOMES["busy"], "Busy"),
@@ -56,6 +59,7 @@ HUBSPOT_LABELS: tuple[tuple[str, str], ...] = (
     (HUBSPOT_OUTCOMES["do_not_call"], "Do Not Call"),
     (HUBSPOT_OUTCOMES["invalid"], "Bad Number"),
     (HUBSPOT_OUTCOMES["left_company"], "No longer with company"),
+    (HUBSPOT_OUTCOMES["suspended"], "Temporarily suspended"),
 )
 
 _NOTES = {
@@ -89,6 +93,7 @@ class PastCall(NamedTuple):
 def past_calls(world: World, person: Person, crm: Crm, written: list[Written]) -> Iterator[PastCall]:
     """The calls to a person that a CRM has on record; `written` are the person's fields there. A person in both CRMs was called from one of them."""
     yield from _campaign(world, person, crm, written)
+    yield from _announcements(world, person, crm, written)
     draw = world.crowd.draws(b"calls", person.serial)
     told_agent = person.opt_out is not None and person.opt_out.where == "call"
     if draw[0] % 100 >= CALLED_SHARE and not told_agent:
@@ -134,6 +139,23 @@ def _campaign(world: World, person: Person, crm: Crm, written: list[Written]) ->
         yield PastCall(person, crm, field, at, outcome, seconds, draw[4 + place])
         if outcome in ("connected", "voicemail", "wrong_number", "live_message", "left_company"):
             return
+
+
+def _announcements(world: World, person: Person, crm: Crm, written: list[Written]) -> Iterator[PastCall]:
+    """What the dialler heard in the last two weeks where a line is barred: the carrier's announcement, in three of five calls."""
+    opted = world.opted_out_at(person)
+    if opted is not None:
+        return
+    draw = world.crowd.draws(b"barred", person.serial)
+    if person.crms == "both" and crm != ("salesforce", "hubspot")[draw[0] % 2]:
+        return
+    for place, field in enumerate(field for field in written if field.e164 and field.field != "fax"):
+        at = world.epoch_ms - (2 + draw[1 + place] % 12) * DAY - draw[1 + place] % (8 * _HOUR)
+        line = world.line(field.e164 or "")
+        if line is None or at <= person.created_at or line.state_at(at).state != "suspended":
+            continue
+        if draw[8 + place] % 10 < ANNOUNCED_SHARE:
+            yield PastCall(person, crm, field, at, "suspended", 0, draw[15] + place)
 
 
 def answer_odds(line: Line, at: int) -> float:
@@ -191,6 +213,6 @@ def hubspot_words(call: PastCall) -> tuple[str, str, str | None]:
     """(hs_call_disposition, hs_call_status, note): agents have no word for a dead line and choose "Bad Number" or, with a note, "No answer"."""
     note = _NOTES.get(call.outcome)
     outcome = call.outcome
-    if outcome in ("disconnected", "suspended"):
-        outcome = "invalid" if call.detail % 5 < 3 and outcome == "disconnected" else "no_answer"
+    if outcome == "disconnected":
+        outcome = "invalid" if call.detail % 5 < 3 else "no_answer"
     return HUBSPOT_OUTCOMES[outcome], _HUBSPOT_STATUS.get(call.outcome, "COMPLETED"), note

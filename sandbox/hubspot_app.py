@@ -23,6 +23,7 @@ from sandbox.hubspot_associations import Associations
 from sandbox.hubspot_batch import Batches
 from sandbox.hubspot_errors import HubSpotError
 from sandbox.hubspot_exports import Exports
+from sandbox.hubspot_flows import Flows
 from sandbox.hubspot_http import Surface, refuse
 from sandbox.hubspot_lists import Lists
 from sandbox.hubspot_objects import Objects, merge_records
@@ -48,7 +49,7 @@ def hubspot_app(
     portal.settings.update(settings or {})
     webhooks = Webhooks(portal)
     objects = Objects(portal)
-    parts = (objects, Batches(portal, objects), Search(portal), PropertiesApi(portal), Lists(portal), Associations(portal), Exports(portal), Account(portal), webhooks)  # fmt: skip
+    parts = (objects, Batches(portal, objects), Search(portal), PropertiesApi(portal), Lists(portal), Associations(portal), Exports(portal), Account(portal), Flows(portal), webhooks)  # fmt: skip
     surface = Surface(portal, [one for part in parts for one in part.rules()])
     return Starlette(
         routes=[*admin_routes(store, board, counters, _hands(portal)), Mount("/", surface)],

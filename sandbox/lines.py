@@ -145,7 +145,9 @@ def _registries(country: Country, slot: int, holder: str | None, epoch: int, dra
     share = {MOBILE: 14, HOME: 26, DIRECT: 4}.get(slot, 0)
     if holder is None or country.registry is None or draw % 100 >= share:
         return {}
-    return {country.registry: epoch - 6 * YEAR + when % (7 * YEAR // DAY) * DAY}
+    # The United Kingdom lists business lines in a registry of their own.
+    name = "uk_ctps" if country.registry == "uk_tps" and slot == DIRECT else country.registry
+    return {name: epoch - 6 * YEAR + when % (7 * YEAR // DAY) * DAY}
 
 
 def _timeline(

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount
 
 from sandbox import (
+    salesforce_automation,
     salesforce_bulk_ingest,
     salesforce_bulk_query,
     salesforce_describe,
@@ -42,6 +43,7 @@ def salesforce_app(
     clock = getattr(world, "now_ms", None)
     org = Org(store, faults, now_ms or clock)
     load_campaigns(store, org.now_ms())
+    salesforce_automation.load_automation(store, org.now_ms())
     rows = Rows(org)
     metadata = MetadataApi(org)
     rules = [
@@ -52,6 +54,7 @@ def salesforce_app(
         *salesforce_bulk_ingest.BulkIngest(org, rows).rules(),
         *salesforce_limits.rules(),
         *metadata.rules(),
+        *salesforce_automation.rules(),
         *salesforce_describe.rules(),
         *SObjects(rows).rules(),
     ]

@@ -32,6 +32,10 @@ KEY_PREFIXES = {
     "CustomField": "00N",
     "ListView": "00B",
     "Layout": "00h",
+    "FlowDefinitionView": "300",
+    "Flow": "301",
+    "WorkflowRule": "01Q",
+    "ApexTrigger": "01q",
 }
 
 

@@ -45,6 +45,7 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "session_seconds": 7200,
     "oldest_version": 31.0,
     "soap_login": True,
+    "view_setup": True,  # whether our user sees flows, workflow rules and Apex triggers
     "jwt_public_key": None,  # PEM of the certificate's key for the JWT bearer flow
     "open_cursors": 10,
     "query_page": 2000,

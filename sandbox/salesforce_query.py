@@ -16,6 +16,7 @@ from typing import Any
 from starlette.responses import Response
 
 from sandbox.salesforce_answers import Shape, grouped, rows_of
+from sandbox.salesforce_automation import SetupViews
 from sandbox.salesforce_errors import RequestError, malformed_query
 from sandbox.salesforce_http import Call, Rule, json_response
 from sandbox.salesforce_schema import ToolingViews, Views
@@ -49,7 +50,7 @@ class Queries:
 
     async def query(self, call: Call) -> Response:
         """The first page of living records."""
-        return await self._first(call, call.org.schema, include_deleted=False)
+        return await self._first(call, SetupViews(call.org, call.org.schema, tooling=False), include_deleted=False)
 
     async def query_all(self, call: Call) -> Response:
         """The first page with deleted, merged and archived records."""
@@ -57,7 +58,7 @@ class Queries:
 
     async def tooling(self, call: Call) -> Response:
         """A query over the Tooling API's objects."""
-        return await self._first(call, ToolingViews(), include_deleted=False)
+        return await self._first(call, SetupViews(call.org, ToolingViews(), tooling=True), include_deleted=False)
 
     async def more(self, call: Call) -> Response:
         """A further page."""

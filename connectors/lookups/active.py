@@ -15,6 +15,7 @@ from connectors.lookups.protocol import Kind
 from connectors.resources import target_of
 from ringtrue.errors import SettingsError
 from ringtrue.lookup_settings import LookupsSettings, ServiceSettings
+from ringtrue.lookup_words import word_table
 from ringtrue.settings import Settings
 
 
@@ -87,6 +88,23 @@ def kinds_of(name: str, service: ServiceSettings) -> frozenset[Kind]:
         return frozenset(module.read_kinds(service))
     chosen = [product for product in module.PRODUCTS if not service.products or product.name in service.products]
     return frozenset(kind for product in chosen for kind in product.kinds)
+
+
+def suspension_seen_in(settings: Settings) -> frozenset[str] | None:
+    """Regions in which a switched-on service tells suspended lines from others; None for everywhere. Answer files that a person carries do not count."""
+    seen: set[str] = set()
+    for name, service in active(settings).settings.enabled.items():
+        if not secrets_of(name, service):
+            continue
+        words = word_table(name).words.values()
+        if not any(meaning.outcome == "lookup_suspended" for field in words for meaning in field.values()):
+            continue
+        module = importlib.import_module(f"connectors.lookups.{name}")
+        regions = set(service.regions).union(*(product.regions for product in getattr(module, "PRODUCTS", ())))
+        if not regions:
+            return None
+        seen |= regions - set(service.never_regions)
+    return frozenset(seen)
 
 
 def emails_are_checked(settings: Settings) -> bool:
