@@ -2,14 +2,17 @@
 
 import dagster as dg
 
+from assets.alerts import build_alerts
 from assets.call_evidence import build_call_evidence
 from assets.call_files import build_call_files
 from assets.calls import build_calls
+from assets.code_links import with_code_links
 from assets.contacts import build_contacts
 from assets.dialing_list import build_dialing_list
 from assets.dialling_lists import build_lists, named_lists
 from assets.email_preferences import build_email_preferences
 from assets.files import build_files
+from assets.freshness import with_freshness
 from assets.jobs import build_jobs
 from assets.lead_source_quality import build_lead_source_quality
 from assets.lead_sources import build_sources
@@ -68,7 +71,7 @@ def build(settings: Settings) -> dg.Definitions:
     writebacks = [build_writeback(name, connection) for name, connection in crms.items()]
 
     try:
-        jobs, schedules = build_jobs(settings)
+        made = build_jobs(settings)
     except dg.DagsterInvalidDefinitionError as error:
         raise SettingsError(f"A schedule in {settings_path()} cannot be used: {error}") from error
     graph = Graph(tuple(pulled), tuple(history.key for history in histories), tuple(source_keys))
@@ -92,13 +95,17 @@ def build(settings: Settings) -> dg.Definitions:
         *changes,
         *writebacks,
     ]
-    watched = settings.openlineage.url or settings.openlineage.file
+    sensors = []
+    if settings.openlineage.url or settings.openlineage.file:
+        sensors.append(build_openlineage(stages_of(stages, graph)))
+    if settings.alerts.on:
+        sensors.append(build_alerts({job.name for job in made.jobs}))
     return dg.Definitions(
-        assets=with_lineage(stages, graph),
+        assets=with_code_links(with_freshness(with_lineage(stages, graph), made.freshness)),
         asset_checks=[build_source_checks(settings)],
-        sensors=[build_openlineage(stages_of(stages, graph))] if watched else [],
-        jobs=jobs,
-        schedules=schedules,
+        sensors=sensors,
+        jobs=made.jobs,
+        schedules=made.schedules,
         resources={"ledger": LedgerResource(), **{name: CrmResource(connection=name) for name in crms}},
         executor=dg.in_process_executor,
     )

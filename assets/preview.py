@@ -1,9 +1,12 @@
 """`<connection>/changes`: what would be written to one CRM. This is the preview; nothing leaves the machine."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 from dagster import MetadataValue
 
 from assets.dialling_lists import extra_stages
+from assets.plan_limits import check_result, check_spec, counted_of, judge, limits_table
 from assets.planner import plan_changes
 from assets.stage import columns, counts, plain_errors, root_run, sample
 from connectors.resources import LedgerResource, target_of
@@ -27,6 +30,7 @@ def build_changes(name: str, connection: Connection) -> dg.AssetsDefinition:
         kinds={"python"},
         owners=["team:data"],
         pool=f"ledger_{name}",
+        check_specs=[check_spec(name)],
         metadata={
             "dagster/column_schema": columns(
                 record_id="the record in the CRM",
@@ -39,17 +43,21 @@ def build_changes(name: str, connection: Connection) -> dg.AssetsDefinition:
     )
     def changes_asset(
         context: dg.AssetExecutionContext, config: ChangesConfig, ledger: LedgerResource
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[dg.MaterializeResult[None]]:
         """Compares every touched record with what is known and journals the smallest set of changes."""
+        settings = load_settings()
         with plain_errors(), ledger.open() as book:
-            planned = plan_changes(book, load_settings(), name, root_run(context), full=config.full)
+            planned = plan_changes(book, settings, name, root_run(context), full=config.full)
+            verdict = judge(book, settings, name, planned.plan, counted_of(planned))
         plan = planned.plan
-        state = (
-            "open: write-back will send this"
-            if target_of(name, connection).writes(connection)
-            else "closed: preview only"
-        )
-        return dg.MaterializeResult(
+        opened = target_of(name, connection).writes(settings.connections[name])
+        if not opened:
+            state = "closed: preview only"
+        elif verdict.reasons:
+            state = "open, but a person has to approve this plan first"
+        else:
+            state = "open: write-back will send this"
+        yield dg.MaterializeResult(
             metadata={
                 "changes": MetadataValue.int(plan.records),
                 **counts(planned.totals),
@@ -57,8 +65,11 @@ def build_changes(name: str, connection: Connection) -> dg.AssetsDefinition:
                 "plan": MetadataValue.text(plan.plan_id),
                 "plan hash": MetadataValue.text(plan.hash),
                 "gate": MetadataValue.text(state),
+                "why it stops": MetadataValue.text(" ".join(verdict.reasons) or "it does not"),
+                "limits": limits_table(verdict.compared),
                 "sample": sample(planned.first, {"changes": "text"}),
-            }
+            },
+            check_results=[check_result(name, plan, verdict, opened=opened)],
         )
 
     return changes_asset

@@ -8,13 +8,13 @@ import dagster as dg
 from dagster import MetadataValue
 
 from assets.delivery import Delivery
+from assets.plan_limits import how_to_approve, judge, note_passed
 from assets.planner import fields_by_object
 from assets.stage import counts, now_ms, plain_errors, root_run, usage_metadata
 from connectors.crm import Crm
 from connectors.resources import CrmResource, LedgerResource, target_of
 from ringtrue.collector import rare_collections
 from ringtrue.errors import PlanRefused
-from ringtrue.guard import objections, tally
 from ringtrue.ledger import Ledger, journal
 from ringtrue.ledger.journal import Plan
 from ringtrue.settings import Connection, Settings, load_settings
@@ -44,23 +44,6 @@ class Outcome(NamedTuple):
     errors: Counter[str]
     window_ms: int | None
     """p99 of the time between looking at guarded fields and having written them."""
-
-
-def why_not(ledger: Ledger, settings: Settings, name: str, plan: Plan) -> list[str]:
-    """Reasons why a person has to approve the plan first, from what it is about to send."""
-    connection = settings.connections[name]
-    if plan.approved_hash == plan.hash:
-        return []
-    own = fields_by_object(ledger, name, connection)
-    with ledger.read() as book:
-        first = connection.approve_first and target_of(name, connection).live and not journal.has_written(book, name)
-        if not first and not journal.has_written(book, name):
-            # Nothing was written before and nobody has to approve: there is no usual to compare with.
-            return []
-        known = ((fields, own[object_name]) for object_name, fields in journal.not_cleared(book, name, plan.plan_id))
-        counted = tally(known)
-        living = journal.living_records(book, name)
-    return objections(counted, living, settings.guard, first=first)
 
 
 @rare_collections()
@@ -95,14 +78,10 @@ def _write_back(
             f"Plan {plan.plan_id} is {age_hours:.0f} hours old; at most {settings.guard.plan_hours:.0f} are allowed. "
             f"Materialize {name}/changes again, then {name}/writeback."
         )
-    reasons = why_not(ledger, settings, name, plan)
-    if reasons:
-        raise PlanRefused(
-            f"Nothing was written: {' '.join(reasons)} Look at {name}/changes; if it is right, run "
-            f"`ringtrue approve {plan.plan_id}` and materialize {name}/writeback again."
-        )
-    with ledger.write() as book:
-        journal.clear_plan(book, name, plan.plan_id)
+    verdict = judge(ledger, settings, name, plan)
+    if verdict.reasons:
+        raise PlanRefused(f"Nothing was written: {' '.join(verdict.reasons)} {how_to_approve(name, plan)}")
+    note_passed(ledger, name, plan, verdict)
     delivery.deliver(plan.plan_id, limit=config.limit, only=config.record)
     windows = sorted(delivery.windows_ms)
     window = windows[min(len(windows) - 1, int(len(windows) * 0.99))] if windows else None

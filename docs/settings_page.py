@@ -50,7 +50,6 @@ WORDS = {
     "Policy.hazard_business_direct": "The same for direct lines in companies.",
     "Policy.hazard_voip": "The same for VoIP numbers.",
     "Policy.hazard_unknown": "The same for numbers whose kind of line is not known.",
-    "GuardSettings.first_run_waived": "Whether the first write to a CRM needs no approval.",
     "SourceQualitySettings.currency": "Currency of the costs.",
     "Connection.kind": "`salesforce`, `hubspot`, or `files` for a folder of lists.",
     "Connection.schedule": "When the connection's job runs (cron).",

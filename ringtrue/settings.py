@@ -9,10 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from ringtrue.alert_settings import AlertsSettings
 from ringtrue.errors import SettingsError
 from ringtrue.lookup_settings import LookupsSettings
 from ringtrue.openlineage import OpenLineageSettings
 from ringtrue.registry_settings import DialingSettings, RegistrySettings
+from ringtrue.schedule_settings import RetentionSettings, SchedulesSettings
 from ringtrue.serve_settings import ServeSettings
 from ringtrue.source_settings import SourceQualitySettings, SourceRule, SourceSlug, check_sources
 
@@ -103,8 +105,13 @@ class GuardSettings(_Part):
     reversed_share: float = Field(default=0.10, gt=0, le=1)
     small_plan: int = Field(default=100, ge=0)
     """Plans of at most this many records are never stopped for their share."""
+    usual_days: int = Field(default=100, ge=1)
+    """A plan is also compared with those that passed in so many days before: far more than usual waits for approval, even below the shares above."""
+    usual_least_plans: int = Field(default=50, ge=3)
+    """With fewer such plans only the shares count."""
+    usual_chance: float = Field(default=1e-4, gt=0, lt=0.1)
+    """How seldom a plan that is like the others may be stopped: 0.0001 is one in ten thousand."""
     plan_hours: float = Field(default=24, gt=0)
-    first_run_waived: bool = False
 
 
 class PolicySettings(_Part):
@@ -157,6 +164,9 @@ class Settings(_Part):
     registries: dict[Slug, RegistrySettings] = Field(default_factory=dict)
     dialing_list: DialingSettings = DialingSettings()
     serve: ServeSettings = ServeSettings()
+    schedules: SchedulesSettings = SchedulesSettings()
+    retention: RetentionSettings = RetentionSettings()
+    alerts: AlertsSettings = AlertsSettings()
 
     @model_validator(mode="after")
     def _names_are_free(self) -> Settings:
