@@ -69,6 +69,14 @@ COMMANDS: Mapping[str, Entry] = {
         "app.privacy:forget",
         "Erase a number and the people who carry it from the ledger. What stays is a keyed hash, so that nobody calls it again.",
     ),
+    "backup": Entry(
+        "app.backup:backup",
+        "Back the ledger up while it is in use: one file with everything as of this moment, the key included. Only its owner can read it.",
+    ),
+    "restore": Entry(
+        "app.backup:restore",
+        "Put the ledger back from a backup, made on SQLite or PostgreSQL. Nothing is replaced before all of it is verified.",
+    ),
     "sandbox": Entry(
         "app.sandbox:sandbox",
         "Start the stand-ins of all remote systems. Further options go to `python -m sandbox`.",

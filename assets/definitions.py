@@ -3,6 +3,7 @@
 import dagster as dg
 
 from assets.alerts import build_alerts
+from assets.backup import build_backup
 from assets.call_evidence import build_call_evidence
 from assets.call_files import build_call_files
 from assets.calls import build_calls
@@ -100,7 +101,7 @@ def build(settings: Settings) -> dg.Definitions:
         sensors.append(build_openlineage(stages_of(stages, graph)))
     if settings.alerts.on:
         sensors.append(build_alerts({job.name for job in made.jobs}))
-    return dg.Definitions(
+    pipeline = dg.Definitions(
         assets=with_code_links(with_freshness(with_lineage(stages, graph), made.freshness)),
         asset_checks=[build_source_checks(settings)],
         sensors=sensors,
@@ -109,6 +110,7 @@ def build(settings: Settings) -> dg.Definitions:
         resources={"ledger": LedgerResource(), **{name: CrmResource(connection=name) for name in crms}},
         executor=dg.in_process_executor,
     )
+    return dg.Definitions.merge(pipeline, build_backup(settings))
 
 
 @dg.definitions

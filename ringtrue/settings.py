@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from ringtrue.alert_settings import AlertsSettings
+from ringtrue.backup_settings import BackupSettings
 from ringtrue.errors import SettingsError
 from ringtrue.lookup_settings import LookupsSettings
 from ringtrue.openlineage import OpenLineageSettings
@@ -164,6 +165,7 @@ class Settings(_Part):
     registries: dict[Slug, RegistrySettings] = Field(default_factory=dict)
     dialing_list: DialingSettings = DialingSettings()
     serve: ServeSettings = ServeSettings()
+    backup: BackupSettings = BackupSettings()
     schedules: SchedulesSettings = SchedulesSettings()
     retention: RetentionSettings = RetentionSettings()
     alerts: AlertsSettings = AlertsSettings()

@@ -79,6 +79,7 @@ def back_up(ledger: Ledger, target: Path, now: int, passphrase: str | None = Non
         part.replace(target)
         sync_folder(target.parent)
     except OSError as error:
+        part.unlink(missing_ok=True)
         raise FileUnreadable(f"The backup {target} cannot be written: {error.strerror}.") from error
     return manifest
 
@@ -98,7 +99,7 @@ def _write(ledger: Ledger, archive: zipfile.ZipFile, now: int) -> Manifest:
         revision = fetch(book, "SELECT version_num FROM alembic_version")[0][0]
         for table in metadata.sorted_tables:
             with archive.open(f"tables/{table.name}.jsonl", "w", force_zip64=True) as out:
-                tables[table.name] = _write_table(book, table, out)
+                tables[str(table.name)] = _write_table(book, table, out)
         last = fetch(book, "SELECT event_id, hash FROM suppressions ORDER BY event_id DESC LIMIT 1")
     chain = (int(last[0][0]), str(last[0][1])) if last else (0, GENESIS)
     manifest = Manifest(FORM, now, str(revision), ledger.engine.dialect.name, fingerprint_of(ledger.key), chain, tables)
@@ -109,7 +110,7 @@ def _write(ledger: Ledger, archive: zipfile.ZipFile, now: int) -> Manifest:
 
 
 def _write_table(book: Connection, table: Table, out: Any) -> TableFacts:
-    binary = [column.name for column in table.columns if isinstance(column.type, LargeBinary)]
+    binary = [str(column.name) for column in table.columns if isinstance(column.type, LargeBinary)]
     flags = [place for place, column in enumerate(table.columns) if isinstance(column.type, Boolean)]
     blobs = [place for place, column in enumerate(table.columns) if isinstance(column.type, LargeBinary)]
     order = [
@@ -118,7 +119,7 @@ def _write_table(book: Connection, table: Table, out: Any) -> TableFacts:
         else column.name
         for column in table.primary_key
     ]
-    names = [column.name for column in table.columns]
+    names = [str(column.name) for column in table.columns]
     shown = ", ".join(f'"{name}"' for name in names)
     digest = sha256()
     held = bytearray()

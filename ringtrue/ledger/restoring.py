@@ -252,7 +252,7 @@ def _into_server(
     try:
         aside = _server_aside(engine, url, password, path, now, force)
         with engine.begin() as connection:
-            # The old tables are there for all others until the new ones are whole.
+            # Killed or refused before the end, the old tables are as they were.
             connection.execute(text("SELECT pg_advisory_xact_lock(727274)"))
             metadata.drop_all(connection)
             connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
