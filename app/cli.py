@@ -16,6 +16,10 @@ COMMANDS: Mapping[str, Entry] = {
         "app.setup.command:init",
         "Ask what is needed, try the credentials, and write ringtrue.toml. No secret is written: the file names environment variables.",
     ),
+    "doctor": Entry(
+        "app.doctor.command:doctor",
+        "Look whether everything is in place: settings, ledger, CRMs, registries, lookups, Dagster. Changes nothing; exit code 1 when something is wrong.",
+    ),
     "clean": Entry(
         "app.clean.command:clean",
         "Clean the numbers of a list in a file: a copy with E.164, status and reason behind each phone column, and a report. Needs no CRM.",

@@ -199,15 +199,22 @@ def live_persons(connection: Connection, contact_ids: Sequence[int]) -> dict[int
     return {row[0]: row[1] for row in rows}
 
 
-def broken_link(connection: Connection) -> int | None:
-    """Check the whole chain. Returns the first event whose hash does not fit, or None."""
-    previous = GENESIS
+def broken_link(connection: Connection, newest: int | None = None) -> int | None:
+    """Check the chain, or only its `newest` events. Returns the first event whose hash does not fit, or None."""
+    before_first = 0
+    if newest is not None:
+        before_first = max(
+            int(fetch(connection, "SELECT coalesce(max(event_id), 0) FROM suppressions")[0][0]) - newest, 0
+        )
+    known = fetch(connection, "SELECT hash FROM suppressions WHERE event_id = :event", {"event": before_first})
+    previous = str(known[0][0]) if known else GENESIS
     result = stream(
         connection,
         "SELECT event_id, kind, scope, number_key, contact_id, cause, source, evidence, actor, second_person, lifts, at, "
-        "recorded_at, previous_hash, hash FROM suppressions ORDER BY event_id",
+        "recorded_at, previous_hash, hash FROM suppressions WHERE event_id > :before ORDER BY event_id",
+        {"before": before_first},
     )
-    for number, row in enumerate(result, start=1):
+    for number, row in enumerate(result, start=before_first + 1):
         (event_id, kind, scope, keyed, contact_id, cause, source, evidence, actor, second_person, lifts, at, recorded_at,
          before, digest) = row  # fmt: skip
         event = Suppression(
