@@ -19,3 +19,4 @@ class BackupSettings(BaseModel):
     schedule: str = "30 1 * * *"
     """`off` makes no schedule; the job `back_up` is there all the same."""
     timezone: str = "UTC"
+    """Time zone of the schedule."""

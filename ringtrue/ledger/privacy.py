@@ -198,7 +198,7 @@ def _calls(connection: Connection, subject: Subject) -> list[tuple[Any, ...]]:
 
 
 def _columns(table: Table) -> list[str]:
-    return [column.name for column in table.columns]
+    return [str(column.name) for column in table.columns]
 
 
 def _rows(connection: Connection, table: Table, where: str) -> list[Row]:
