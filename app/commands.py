@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from app import complete
 from app.console import out, print_json
 from app.wanted import wanted_feedback, wanted_fields
 from assets.delivery import Delivery
@@ -44,7 +45,9 @@ def crm_connections(settings: Settings, names: list[str] | None) -> dict[str, Co
 
 
 def prepare(
-    connections: Annotated[list[str] | None, typer.Argument(help="Connections to prepare; all by default.")] = None,
+    connections: Annotated[
+        list[str] | None, typer.Argument(help="Connections to prepare; all by default.", autocompletion=complete.crms)
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be created.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -82,7 +85,9 @@ def prepare(
 
 
 def approve(
-    plan: Annotated[str, typer.Argument(help="Id of the plan, as the preview shows it.")],
+    plan: Annotated[
+        str, typer.Argument(help="Id of the plan, as the preview shows it.", autocompletion=complete.plans)
+    ],
     person: Annotated[str, typer.Option("--by", help="Who approves.", prompt="Your name")],
     as_json: AsJson = False,
 ) -> None:
@@ -105,7 +110,12 @@ def approve(
 
 
 def undo_run(
-    run: Annotated[str, typer.Argument(help="Run id, or its first characters, as the Dagster UI shows it.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="Run id, or its first characters, as the Dagster UI shows it.", autocompletion=complete.runs
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Write back what stood in the CRMs before a run, where they still hold what the run wrote. Do-not-call flags stay."""
@@ -162,7 +172,9 @@ def _undo_one(ledger: Ledger, settings: Settings, name: str, run: str, undo_id: 
 
 
 def release(
-    run: Annotated[str | None, typer.Option("--run", help="Lift what this undo holds.")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", help="Lift what this undo holds.", autocompletion=complete.undos)
+    ] = None,
     record: Annotated[str | None, typer.Option("--record", help="Lift what is held on this record.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Lift every hold.")] = False,
     as_json: AsJson = False,

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from app import complete
 from app.console import out, print_json
 from app.trace_page import render_trace
 from app.tracing import LIMIT, Trace, as_json, trace_subject
@@ -85,7 +86,7 @@ def report(as_json: AsJson = False) -> None:
 
 
 def refund(
-    source: Annotated[str, typer.Argument(help="The source's name.")],
+    source: Annotated[str, typer.Argument(help="The source's name.", autocompletion=complete.sources)],
     folder: Annotated[Path | None, typer.Option(help="Where to write; the folder of [report] by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -165,7 +166,7 @@ def suggest_sources(
 
 @sources.command("accept")
 def accept_source(
-    source: Annotated[str, typer.Argument(help="The source's name.")],
+    source: Annotated[str, typer.Argument(help="The source's name.", autocompletion=complete.sources)],
     person: Annotated[str, typer.Option("--by", help="Who accepts.", prompt="Your name")],
     as_json: AsJson = False,
 ) -> None:

@@ -18,6 +18,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from sqlalchemy.exc import OperationalError
 
+from app import complete
 from app.console import out, print_json, steady_console
 from assets.definitions import build
 from ringtrue.errors import RingTrueError, SettingsError
@@ -205,7 +206,10 @@ def _sentence(event: dg.DagsterEvent) -> str:
 
 
 def sync(
-    connections: Annotated[list[str] | None, typer.Argument(help="Connections to sync; all by default.")] = None,
+    connections: Annotated[
+        list[str] | None,
+        typer.Argument(help="Connections to sync; all by default.", autocompletion=complete.connections),
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="Pull every record again.")] = False,
     since: Annotated[str | None, typer.Option(help="Pull what changed since this moment (ISO 8601).")] = None,
     limit: Annotated[int | None, typer.Option(help="Write at most this many records: a canary.")] = None,
