@@ -76,7 +76,7 @@ def _work(log: Path, pipe: Pipe) -> None:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
     settings = load_settings()
-    definitions = build(settings)
+    definitions = build(settings, retries=False)
     runs: dict[str, list[Ran]] = {name: [] for name in settings.connections}
     pipe.send(Plan(sum(len(definitions.resolve_job_def(f"sync_{name}").nodes) for name in runs)))
     with dg.DagsterInstance.get() as instance:

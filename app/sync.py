@@ -21,12 +21,11 @@ from sqlalchemy.exc import OperationalError
 from app import complete
 from app.console import out, print_json, steady_console
 from assets.definitions import build
+from assets.run_owner import PROCESS_TAG
 from ringtrue.errors import RingTrueError, SettingsError
 from ringtrue.settings import load_settings
 
 POLL_SECONDS = 0.2
-PROCESS_TAG = "ringtrue/process"
-"""Run tag that says which process carries a run out."""
 QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Run config that keeps Dagster's log lines out of the terminal."""
 
@@ -223,7 +222,7 @@ def sync(
                 f"There is no connection {name!r} in the settings; there is {', '.join(settings.connections) or 'none'}."
             )
     dagster_home()
-    definitions = build(settings)
+    definitions = build(settings, retries=False)
     report: dict[str, Any] = {}
     failed: list[str] = []
     with dg.DagsterInstance.get() as instance, steady_console() as steps:

@@ -1,7 +1,7 @@
 """The sensor that tells people of failed runs and red checks, after the run: a webhook that is down fails nothing, and nothing is lost."""
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -99,7 +99,7 @@ def link_to(ui_url: str | None, run_id: str) -> str:
     return f"{ui_url.rstrip('/')}/runs/{run_id}" if ui_url else f"Run {run_id} in the Dagster UI."
 
 
-def build_alerts(jobs: Collection[str]) -> dg.SensorDefinition:
+def build_alerts() -> dg.SensorDefinition:
     """The sensor over all runs of this project. It remembers in its cursor, so that it also speaks when the ledger cannot be reached."""
 
     @dg.sensor(
@@ -127,7 +127,7 @@ def build_alerts(jobs: Collection[str]) -> dg.SensorDefinition:
         for record in records:
             run = record.dagster_run
             state.since = record.update_timestamp.replace(tzinfo=UTC).timestamp()
-            if not is_ours(run, jobs, location) or run.tags.get(WILL_RETRY_TAG) == "true":
+            if not is_ours(run, location) or run.tags.get(WILL_RETRY_TAG) == "true":
                 continue
             ended = Ended(run.run_id, name_of(run), record.end_time or state.since, run.is_failure)
             state.take(ended, findings(context.instance, run), list(found), link_to(settings.ui_url, run.run_id))

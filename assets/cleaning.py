@@ -46,17 +46,17 @@ def schedule_of(
     ]
 
 
-def registry_scrub(settings: Settings) -> UnresolvedAssetJobDefinition:
+def registry_scrub(retries: dg.RetryPolicy | None) -> UnresolvedAssetJobDefinition:
     """Loads new registry files, finds new opt-outs, and compares every number with the lists."""
     return dg.define_asset_job(
         "registry_scrub",
         selection=dg.AssetSelection.assets(*(dg.AssetKey(stage) for stage in SCRUB)),
-        op_retry_policy=retry_policy(settings),
+        op_retry_policy=retries,
         description="Loads new do-not-call registry files, compares every number with them and checks the chain of suppressions.",
     )
 
 
-def clean_monthly(settings: Settings) -> UnresolvedAssetJobDefinition:
+def clean_monthly(settings: Settings, retries: dg.RetryPolicy | None) -> UnresolvedAssetJobDefinition:
     """Asks what is due among all numbers, decides, and writes the differences to every CRM."""
     crms = [name for name, connection in settings.connections.items() if connection.kind != "files"]
     keys = [*([stage] for stage in MONTHLY), *([name, stage] for name in crms for stage in ("changes", "writeback"))]
@@ -64,12 +64,14 @@ def clean_monthly(settings: Settings) -> UnresolvedAssetJobDefinition:
         "clean_monthly",
         selection=dg.AssetSelection.assets(*(dg.AssetKey(key) for key in keys)),
         config={"ops": {"lookups": FULL}},
-        op_retry_policy=retry_policy(settings),
+        op_retry_policy=retries,
         description="Looks at every number for what is due to be asked again, decides, and writes the differences.",
     )
 
 
-def clean_quarterly(settings: Settings, name: str, stages: Sequence[dg.AssetKey]) -> UnresolvedAssetJobDefinition:
+def clean_quarterly(
+    settings: Settings, name: str, stages: Sequence[dg.AssetKey], retries: dg.RetryPolicy | None
+) -> UnresolvedAssetJobDefinition:
     """A connection's whole job once more from the beginning: every record pulled, every number decided, every record compared."""
     own = ["contacts"] if settings.connections[name].kind == "files" else ["contacts", "calls", "changes"]
     ops = [*(f"{name}__{stage}" for stage in own), *FULL_STAGES]
@@ -78,6 +80,6 @@ def clean_quarterly(settings: Settings, name: str, stages: Sequence[dg.AssetKey]
         selection=dg.AssetSelection.assets(*stages),
         config={"ops": dict.fromkeys(ops, FULL)},
         tags={"connection": name},
-        op_retry_policy=retry_policy(settings),
+        op_retry_policy=retries,
         description=f"Pulls every record of {name} again, decides every number and compares every record.",
     )

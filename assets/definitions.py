@@ -35,8 +35,8 @@ from ringtrue.errors import SettingsError
 from ringtrue.settings import Settings, load_settings, settings_path
 
 
-def build(settings: Settings) -> dg.Definitions:
-    """Definitions for one settings file."""
+def build(settings: Settings, *, retries: bool = True) -> dg.Definitions:
+    """Definitions for one settings file. Without `retries` a stage that failed is not repeated: where a person waits, the sentence comes at once."""
     crms = {name: connection for name, connection in settings.connections.items() if connection.kind != "files"}
     folders = [name for name, connection in settings.connections.items() if connection.kind == "files"]
 
@@ -72,7 +72,7 @@ def build(settings: Settings) -> dg.Definitions:
     writebacks = [build_writeback(name, connection) for name, connection in crms.items()]
 
     try:
-        made = build_jobs(settings)
+        made = build_jobs(settings, retries=retries)
     except dg.DagsterInvalidDefinitionError as error:
         raise SettingsError(f"A schedule in {settings_path()} cannot be used: {error}") from error
     graph = Graph(tuple(pulled), tuple(history.key for history in histories), tuple(source_keys))
@@ -100,7 +100,7 @@ def build(settings: Settings) -> dg.Definitions:
     if settings.openlineage.url or settings.openlineage.file:
         sensors.append(build_openlineage(stages_of(stages, graph)))
     if settings.alerts.on:
-        sensors.append(build_alerts({job.name for job in made.jobs}))
+        sensors.append(build_alerts())
     pipeline = dg.Definitions(
         assets=with_code_links(with_freshness(with_lineage(stages, graph), made.freshness)),
         asset_checks=[build_source_checks(settings)],

@@ -31,7 +31,7 @@ def windows(cron: str, timezone: str) -> tuple[timedelta, timedelta]:
     return one + grace, two + grace
 
 
-def policy_of(cron: str, timezone: str) -> dg.FreshnessPolicy:
+def freshness_of(cron: str, timezone: str) -> dg.FreshnessPolicy:
     """The freshness policy of an asset that a schedule materializes."""
     warn, fail = windows(cron, timezone)
     return dg.FreshnessPolicy.time_window(fail_window=fail, warn_window=warn)

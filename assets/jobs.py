@@ -7,7 +7,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from assets.cleaning import SCRUB, clean_monthly, clean_quarterly, registry_scrub, retry_policy, schedule_of
 from assets.dialling_lists import extra_stages
-from assets.freshness import policy_of
+from assets.freshness import freshness_of
 from assets.pruning import build_prune
 from assets.source_checks import check_keys
 from connectors.resources import target_of
@@ -43,14 +43,14 @@ def stages_of(name: str, connection: Connection) -> list[dg.AssetKey]:
     return [*keys, *(dg.AssetKey(stage) for stage in SHARED)]
 
 
-def build_jobs(settings: Settings) -> Jobs:
+def build_jobs(settings: Settings, *, retries: bool = True) -> Jobs:
     """A job `sync_<connection>` and `clean_quarterly_<connection>` for each connection, and those of all of them together.
 
     A schedule runs once its connection may be written, those of all with the first of them.
     """
     made = Jobs([], [], {})
     source_checks = dg.AssetSelection.checks(*check_keys(settings))
-    retries = retry_policy(settings)
+    policy = retry_policy(settings) if retries else None
     running = {name: target_of(name, one).writes(one) for name, one in settings.connections.items()}
     chosen = settings.schedules
     for name, connection in settings.connections.items():
@@ -61,28 +61,27 @@ def build_jobs(settings: Settings) -> Jobs:
             f"sync_{name}",
             selection=dg.AssetSelection.assets(*stages) | source_checks,
             tags={"connection": name},
-            op_retry_policy=retries,
+            op_retry_policy=policy,
             description=f"Pulls {name}, decides what is new, and writes the differences back.",
         )
         made.jobs.append(job)
         made.schedules.append(_schedule(job, connection.schedule, connection.timezone, running=running[name]))
-        quarterly = clean_quarterly(settings, name, stages)
+        quarterly = clean_quarterly(settings, name, stages, policy)
         made.jobs.append(quarterly)
         made.schedules.extend(schedule_of(settings, quarterly, chosen.clean_quarterly, running=running[name]))
         if running[name]:
-            policy = policy_of(connection.schedule, connection.timezone)
-            _promise(made, policy, stages)
+            _promise(made, freshness_of(connection.schedule, connection.timezone), stages)
     anything = any(running.values())
     report = dg.define_asset_job(
         "lead_source_report",
         selection=dg.AssetSelection.assets(dg.AssetKey("report")),
-        op_retry_policy=retries,
+        op_retry_policy=policy,
         description="Writes the lead-source report and the refund packs.",
     )
     dialing = dg.define_asset_job(
         "write_dialing_list",
         selection=dg.AssetSelection.assets(dg.AssetKey("dialing_list")),
-        op_retry_policy=retries,
+        op_retry_policy=policy,
         description="Writes who may be called now, and why the others may not.",
     )
     listing, reporting = settings.dialing_list, settings.report
@@ -90,16 +89,16 @@ def build_jobs(settings: Settings) -> Jobs:
     made.schedules.append(
         _schedule(report, reporting.schedule, reporting.timezone, running=anything, name="report_schedule")
     )
-    scrub, monthly, prune = registry_scrub(settings), clean_monthly(settings), build_prune(made.jobs)
+    scrub, monthly, prune = registry_scrub(policy), clean_monthly(settings, policy), build_prune()
     made.schedules.extend(schedule_of(settings, scrub, chosen.registry_scrub, running=anything))
     made.schedules.extend(schedule_of(settings, monthly, chosen.clean_monthly, running=anything))
     made.schedules.extend(schedule_of(settings, prune, chosen.prune, running=anything))
     made.jobs.extend([report, dialing, scrub, monthly, prune])
     if anything:
-        _promise(made, policy_of(listing.schedule, "UTC"), [dg.AssetKey("dialing_list")])
-        _promise(made, policy_of(reporting.schedule, reporting.timezone), [dg.AssetKey("report")])
+        _promise(made, freshness_of(listing.schedule, "UTC"), [dg.AssetKey("dialing_list")])
+        _promise(made, freshness_of(reporting.schedule, reporting.timezone), [dg.AssetKey("report")])
         if chosen.registry_scrub != OFF:
-            scrubbed = policy_of(chosen.registry_scrub, chosen.timezone)
+            scrubbed = freshness_of(chosen.registry_scrub, chosen.timezone)
             _promise(made, scrubbed, [dg.AssetKey(stage) for stage in SCRUB])
     return made
 

@@ -4,10 +4,9 @@ Dagster keeps runs for ever; its `retention` is about ticks only.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 import dagster as dg
 import sqlalchemy as db
@@ -26,15 +25,6 @@ from ringtrue.settings import Settings, load_settings
 DAY_MS = 86_400_000
 PAGE = 500
 _REPORT = re.compile(r"(?:lead-sources|refund-[a-z0-9_]+)-(\d{4}-\d\d-\d\d)\.(?:html|csv)")
-
-
-class Named(Protocol):
-    """A job."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        ...
 
 
 def needed_runs(instance: dg.DagsterInstance) -> set[str]:
@@ -56,9 +46,7 @@ def needed_runs(instance: dg.DagsterInstance) -> set[str]:
     return needed
 
 
-def prune_runs(
-    instance: dg.DagsterInstance, before: datetime, jobs: Collection[str], location: str | None
-) -> tuple[int, int]:
+def prune_runs(instance: dg.DagsterInstance, before: datetime, location: str | None) -> tuple[int, int]:
     """Delete this project's runs that were made before a moment and have ended, with events, results of checks and logs.
 
     Returns how many were deleted, and how many stay because something of theirs is the last of its kind.
@@ -71,7 +59,7 @@ def prune_runs(
     while runs := instance.get_runs(old, cursor=cursor, limit=PAGE):
         cursor = runs[-1].run_id
         for run in runs:
-            if not is_ours(run, jobs, location):
+            if not is_ours(run, location):
                 continue
             if run.run_id in needed:
                 kept += 1
@@ -129,9 +117,8 @@ def prune_reports(folder: Path, before: datetime) -> int:
     return deleted
 
 
-def build_prune(jobs: Collection[Named]) -> dg.JobDefinition:
-    """The job `prune`. `jobs` are this project's jobs: runs of other projects on the same Dagster are never touched."""
-    names = {job.name for job in jobs} | {"prune", "registry_scrub", "clean_monthly"}
+def build_prune() -> dg.JobDefinition:
+    """The job `prune`. Runs of other projects on the same Dagster are never touched."""
 
     @dg.op(
         name="delete_old_traces",
@@ -146,7 +133,6 @@ def build_prune(jobs: Collection[Named]) -> dg.JobDefinition:
             runs, kept = prune_runs(
                 context.instance,
                 present - timedelta(days=settings.retention.runs_days),
-                names,
                 location_of(context.run),
             )
             counted = {"runs deleted": runs, "old runs kept": kept, **prune_ledger(book, settings, now)}

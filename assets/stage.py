@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 from dagster import MetadataValue
+from sqlalchemy.exc import OperationalError
 
 from connectors.crm import Usage
 from ringtrue.errors import RetryLater, RingTrueError
@@ -52,6 +53,8 @@ def plain_errors() -> Iterator[None]:
         raise dg.Failure(
             description=f"Unexpected {type(error).__name__}: {mask_text(str(error))}",
             metadata={"kind": type(error).__name__, "where": MetadataValue.md(f"```\n{where}\n```")},
+            # A database that is locked or was restarted comes back; a defect does not go away.
+            allow_retries=isinstance(error, OperationalError),
         ) from None
 
 

@@ -10,6 +10,7 @@ import pytest
 import tomli_w
 
 from assets.alerts import build_alerts
+from assets.run_owner import PROCESS_TAG
 from assets.stage import plain_errors
 from connectors.alerts import ways
 from ringtrue.alert_settings import AlertsSettings, EmailSettings
@@ -18,6 +19,10 @@ from ringtrue.errors import CredentialRefused, HostUnreachable, SettingsError, S
 from tests.operating.receivers import PASSWORD, MailServer, Webhook, mail_server, webhook
 
 NUMBER = "+15062345678"
+# Standard output is not taken into logs: that would start four processes for each run.
+NO_LOGS = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
 
 
 @pytest.fixture
@@ -74,7 +79,7 @@ class Project:
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance = instance
-        self.sensor = build_alerts({"sync_hubspot"})
+        self.sensor = build_alerts()
         self.cursor: str | None = None
         self.said = ""
         self.look()
@@ -82,7 +87,7 @@ class Project:
     def run(self, *, refuses: bool = False, red: bool = False) -> str:
         Outside.refuses, Outside.red = refuses, red
         job = sync().resolve_job_def("sync_hubspot")
-        return job.execute_in_process(instance=self.instance, raise_on_error=False).run_id
+        return job.execute_in_process(instance=self.instance, raise_on_error=False, tags={PROCESS_TAG: "test"}).run_id
 
     def look(self) -> str:
         """A tick of the sensor; returns what it says of itself."""
@@ -107,7 +112,7 @@ def project(hook: Webhook, mail: MailServer, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("RINGTRUE_SETTINGS", str(path))
     monkeypatch.setenv("RINGTRUE_ALERT_WEBHOOK", hook.address)
     monkeypatch.setenv("RINGTRUE_SMTP_PASSWORD", PASSWORD)
-    with dg.instance_for_test() as instance:
+    with dg.instance_for_test(overrides=NO_LOGS) as instance:
         yield Project(instance)
 
 

@@ -119,7 +119,9 @@ class Project:
         """Run a connection's job in this process. Keyword arguments are op configs by stage, as contacts={"full": True}."""
         config = {"ops": {_op(name, stage): {"config": values} for stage, values in ops.items()}}
         with dg.instance_for_test(temp_dir=str(self.home / "dagster_home")) as instance:
-            return run_job(build(self.settings()), instance, f"sync_{name}", run_config=config if ops else None)
+            return run_job(
+                build(self.settings(), retries=False), instance, f"sync_{name}", run_config=config if ops else None
+            )
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start the command line in a process of its own."""
