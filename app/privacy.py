@@ -19,7 +19,7 @@ from ringtrue.errors import SettingsError
 from ringtrue.ledger import privacy, wiping
 from ringtrue.ledger.privacy import Subject
 
-FORM = "ringtrue privacy export 1"
+FORM = "RingTrue privacy export 1"
 _MOMENTS = frozenset({"at", "since", "list_date"})
 
 Email = Annotated[
