@@ -11,6 +11,7 @@ import pandas as pd
 from dagster import MetadataValue
 
 from assets.stage import columns, counts, now_ms, plain_errors
+from connectors.lookups.active import suspension_seen_in
 from connectors.resources import LedgerResource
 from connectors.safe_csv import safe_csv
 from ringtrue.calling_rules import table
@@ -88,6 +89,11 @@ class Judge:
     def __init__(self, found: Page, settings: Settings, dates: dict[tuple[str, str], int], now: int) -> None:
         self._page = found
         self._rules = PlanRules(NO_FIELDS, "separate_field", registry_flags=settings.policy.registry_flags)
+        watched = suspension_seen_in(settings)
+        self._rechecks = {
+            number for number, region in found.overdue.items() if watched is not None and region not in watched
+        }
+        """Suspended numbers that only a call can tell more of, and whose re-check is due."""
         self._stale = stale_reason(settings.registries, dates, settings.dialing_list.registries_required, now)
         self._hours = self._windows(settings, now)
 
@@ -98,7 +104,7 @@ class Judge:
             for person in self._page.people
             for country in [region_of(person.country) or ""]
             for number in person.state.numbers
-            if number.e164 and number.status in CALLABLE
+            if number.e164 and self._worth_a_call(number)
         ]
         frame = pd.DataFrame(rows, columns=["contact", "number", "country", "region"])
         if frame.empty:
@@ -135,8 +141,11 @@ class Judge:
                 first = verdict
         return None, "", first or Verdict("no_number", "There is no number on the record.")
 
+    def _worth_a_call(self, number: NumberState) -> bool:
+        return number.e164 is not None and (number.status in CALLABLE or number.e164 in self._rechecks)
+
     def _against(self, contact_id: int, number: NumberState) -> Verdict | None:
-        if number.status not in CALLABLE or not number.e164:
+        if not number.e164 or not self._worth_a_call(number):
             return Verdict(number.status, number.reason)
         if number.e164 in self._page.suppressed:
             return Verdict("do_not_call", "The number was suppressed since the last decision.")

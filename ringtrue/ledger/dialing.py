@@ -36,6 +36,8 @@ class Page(NamedTuple):
     unscrubbed: set[str]
     consents: set[str]
     calls_last_day: dict[str, int]
+    overdue: dict[str, str | None]
+    """Suspended numbers whose re-check is due, with their region."""
     last_id: int
 
 
@@ -76,6 +78,7 @@ def page(
         _unscrubbed(connection, numbers),
         set(consents.given(connection, key, numbers, "call")),
         _calls(connection, numbers, now - DAY_MS),
+        _overdue(connection, numbers, now),
         ids[-1],
     )
 
@@ -90,6 +93,20 @@ def _unscrubbed(connection: Connection, numbers: Sequence[str]) -> set[str]:
             {"stage": registries.SCRUB},
         )
     return {row[0] for row in rows}
+
+
+def _overdue(connection: Connection, numbers: Sequence[str], now: int) -> dict[str, str | None]:
+    if not numbers:
+        return {}
+    with batch_of(connection, list(numbers)) as batch:
+        rows = fetch(
+            connection,
+            f"SELECT d.number, (SELECT min(p.region) FROM phones AS p WHERE p.number = d.number) FROM {batch} AS b "
+            "JOIN decisions AS d ON d.number = b.key WHERE d.current AND d.contact_id = 0 AND d.status = 'suspended' "
+            "AND d.recheck_at <= :now",
+            {"now": now},
+        )
+    return {row[0]: row[1] for row in rows}
 
 
 def _calls(connection: Connection, numbers: Sequence[str], since: int) -> dict[str, int]:
