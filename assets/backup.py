@@ -61,6 +61,7 @@ def build_backup(settings: Settings) -> dg.Definitions:
             job=back_up_job,
             cron_schedule=settings.backup.schedule,
             execution_timezone=settings.backup.timezone,
+            description=back_up_job.description,
             default_status=dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED,
         )
     except dg.DagsterInvalidDefinitionError as error:

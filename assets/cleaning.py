@@ -41,6 +41,7 @@ def schedule_of(
             job=job,
             cron_schedule=cron,
             execution_timezone=settings.schedules.timezone,
+            description=job.description,
             default_status=dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED,
         )
     ]

@@ -117,5 +117,6 @@ def _schedule(
         job=job,
         cron_schedule=cron,
         execution_timezone=timezone,
+        description=job.description,
         default_status=dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED,
     )

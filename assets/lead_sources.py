@@ -22,6 +22,7 @@ def build_sources(settings: Settings) -> list[dg.AssetSpec]:
             group_name="lead_sources",
             description=f"Lead source: {sources.label(slug)}",
             owners=["team:marketing"],
+            kinds={"lead_source"},
             tags={"source_group": rule.group.replace(" ", "_")}
             if (rule := settings.sources.get(slug)) and rule.group
             else {},

@@ -16,7 +16,7 @@ from assets.jobs import build_jobs
 from assets.writeback import Outcome, WritebackConfig, write_back
 from connectors.resources import connect
 from ringtrue.errors import PlanRefused, SettingsError
-from ringtrue.ledger import Ledger, journal
+from ringtrue.ledger import Ledger, journal, plan_history
 from tests.pipeline.killing import Deliverer
 from tests.pipeline.people import command, in_hubspot, national, number, person
 from tests.pipeline.project import Project
@@ -124,6 +124,47 @@ def test_past_a_limit_nothing_is_written_until_a_person_approves_this_content(sh
         approved = journal.find_plan(book, newer.plan_id)
     assert approved is not None
     assert approved.approved_by == "bob"
+
+
+def test_far_more_than_usual_waits_although_no_share_is_passed_and_the_preview_says_why(shared: Project) -> None:
+    guard(shared, small_plan=3, usual_least_plans=5, newly_do_not_call_share=1.0, records_changed_share=1.0)
+    settings = shared.settings()
+    with shared.ledger() as ledger, ledger.write() as book:
+        for place in range(30):
+            passed = f"passed{place:02}"
+            book.execute(
+                text(
+                    "INSERT INTO plans (plan_id, connection, purpose, created_at, run, records, fields, hash, summary, state) "
+                    "SELECT :id, connection, purpose, created_at, run, records, fields, hash, '{}', 'closed' FROM plans WHERE connection = 'hubspot' LIMIT 1"
+                ),
+                {"id": passed},
+            )
+            plan_history.note_passed(book, passed, {"newly do-not-call": place % 2}, first=False)
+    records = [opted_out(shared) for _ in range(12)]
+    made = plan(settings, "hubspot").plan
+    definitions = build(settings)
+    with dg.instance_for_test() as instance:
+        result = dg.materialize(
+            [definitions.get_assets_def(["hubspot", "changes"])],
+            instance=instance,
+            resources=definitions.resources,
+            selection=[dg.AssetKey(["hubspot", "changes"])],
+        )
+    [check] = result.get_asset_check_evaluations()
+    assert (check.check_name, check.passed, check.severity) == ("not_too_much", False, dg.AssetCheckSeverity.ERROR)
+    [event] = result.get_asset_materialization_events()
+    shown = event.step_materialization_data.materialization.metadata
+    newer = str(shown["plan"].value)
+    for said in (str(check.description), str(shown["why it stops"].value)):
+        assert "newly do-not-call are unusually many: the last" in said
+    assert f"ringtrue approve {newer}" in str(check.description)
+    assert shown["plan hash"].value == made.hash
+    assert "| newly do-not-call | 1" in str(shown["limits"].value)
+    with pytest.raises(PlanRefused, match=r"newly do-not-call are unusually many.*`ringtrue approve"):
+        deliver(settings, "hubspot")
+    command("approve", newer, "--by", "ann")
+    deliver(settings, "hubspot")
+    assert all(flagged(shared, record) for record in records)
 
 
 def test_an_approval_outlives_a_sync_that_brought_nothing_new(shared: Project) -> None:
