@@ -17,7 +17,7 @@ $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
-$(VENV)/.installed: requirements.lock pyproject.toml setup.py $(wildcard ringtrue/numbering/*.c) | $(BIN)/uv
+$(VENV)/.installed: requirements.lock pyproject.toml setup.py $(wildcard ringtrue/numbering/*.[ch]) | $(BIN)/uv
 	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@

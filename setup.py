@@ -8,7 +8,8 @@ setup(
     ext_modules=[
         Extension(
             "ringtrue.numbering._kernel",
-            ["ringtrue/numbering/kernel.c"],
+            [f"ringtrue/numbering/{name}.c" for name in ("kernel", "mend", "ragged")],
+            depends=["ringtrue/numbering/kernel.h"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             extra_compile_args=["-O3", "-Wall", "-Wextra"],
             py_limited_api=True,

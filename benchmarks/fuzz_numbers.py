@@ -24,10 +24,13 @@ from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from ringtrue.numbering import plans_of, read, reader
+from ringtrue.numbering import native, plans_of, read, reader
 from ringtrue.numbering.automata import TERMINAL
 from ringtrue.numbering.reader import Plans
+from ringtrue.repair import repair
+from ringtrue.repair_digits import mended
 from tests.numbers.compare import mismatches
 from tests.numbers.corpus import Case, neighbours, noise, table_edges
 from tests.numbers.test_kernel import PARTS, ROWS
@@ -37,6 +40,8 @@ BENCH: Final = ROOT / ".bench"
 BATCH: Final = 50_000
 KILLED: Final = 0.97
 """Share of faults in the tables that the edge corpus has to notice; the rest lead into states that nothing leads out of."""
+MENDED: Final = 10_000
+"""Texts of a batch that are also repaired: Python has to understand each of these, which takes time under the sanitizers."""
 NUMBERS_SECTION, PREFIXES_SECTION = 10, 12
 """Places of the two automata over digits in the head of the tables."""
 
@@ -65,7 +70,7 @@ def _compare(name: str, cases: Iterator[Case]) -> int:
 def faults(count: int, seed: int) -> float:
     """The share of single wrong transitions that the edge corpus notices."""
     texts, plans = _columns([*table_edges(), *neighbours()])
-    tables, right = reader._tables(), read(texts, plans)
+    tables, right = reader.kernel_tables(), read(texts, plans)
     places = np.frombuffer(tables, np.uint32, 16)
     sizes = {
         section: int(places[section + 1] - places[section]) // 2 for section in (NUMBERS_SECTION, PREFIXES_SECTION)
@@ -78,7 +83,7 @@ def faults(count: int, seed: int) -> float:
         at = chance.choice(targets.tolist())
         cells[at] = chance.choice([state for state in set(cells[targets].tolist()) if state != cells[at]])
         faulty = tables[: places[section]] + cells.tobytes() + tables[places[section + 1] :]
-        with patch.object(reader, "_tables", lambda faulty=faulty: faulty):
+        with patch.object(reader, "kernel_tables", lambda faulty=faulty: faulty):
             found = any(not ours.equals(other) for ours, other in zip(read(texts, plans), right, strict=True))
         killed += found
         if not found:
@@ -108,8 +113,8 @@ def sanitized(rows: int, seed: int) -> bool:
         "-fno-sanitize-recover=all",
         "-fno-omit-frame-pointer",
     ]
-    source = ROOT / "ringtrue/numbering/kernel.c"
-    subprocess.run([compiler, *flags, f"-I{sysconfig.get_paths()['include']}", source, "-o", library], check=True)
+    sources = sorted((ROOT / "ringtrue/numbering").glob("*.c"))
+    subprocess.run([compiler, *flags, f"-I{sysconfig.get_paths()['include']}", *sources, "-o", library], check=True)
     runtime = subprocess.run(
         [compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -145,19 +150,27 @@ def _inside(library: str, rows: int, seed: int) -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     chance = random.Random(seed)
-    with patch.object(reader, "_kernel", module):
+    with patch.object(native, "kernel", module):
         for _ in range(0, rows, BATCH):
             texts, plans = _columns(list(noise(chance.randrange(1 << 30), BATCH)))
             read(texts, plans)
+            mend(texts, plans)
             _, offsets, data = texts.buffers()
             broken = bytearray(data.to_pybytes())
             for _ in range(len(broken) // 20):
                 broken[chance.randrange(len(broken))] = chance.randrange(256)
-            read(
-                pa.Array.from_buffers(pa.large_string(), len(texts), [None, offsets, pa.py_buffer(bytes(broken))]),
-                plans,
-            )
+            texts = pa.Array.from_buffers(pa.large_string(), len(texts), [None, offsets, pa.py_buffer(bytes(broken))])
+            read(texts, plans)
+            mend(texts, plans)
     sys.stdout.write(f"sanitizers: {2 * rows:,} texts, half of them with broken bytes, nothing found\n")
+
+
+def mend(texts: pa.Array, plans: Plans) -> None:
+    """Repair what was read, and the digits of the texts as they stand."""
+    for batch in read(texts.slice(0, MENDED), plans[:MENDED], dialable=True):
+        repair(batch, texts.slice(0, MENDED), plans[:MENDED])
+    digits = pc.replace_substring_regex(texts.cast(pa.large_binary()), rb"[^0-9]+", b"").cast(pa.string())
+    mended(digits, plans, np.arange(len(digits)) % 9)
 
 
 def main() -> None:

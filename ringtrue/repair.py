@@ -7,6 +7,7 @@ A reading counts only if phonenumbers calls it valid.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -15,12 +16,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ringtrue import numbering
-from ringtrue.numbering.arrays import Flags, Ints, decoded, text_parts
+from ringtrue.numbering.arrays import Flags, Ints, decoded, text_sizes
 from ringtrue.numbering.names import SCHEMA
+from ringtrue.numbering.ragged import spliced
 from ringtrue.numbering.reader import code_of_plan, region_of_plan
 from ringtrue.places import area_code
 from ringtrue.reasons import REASONS
-from ringtrue.repair_digits import Numbers, candidates, cut, fillers, numbers_from
+from ringtrue.repair_digits import NOTHING, mended
 from ringtrue.repair_fields import Pieces, pieces_of
 from ringtrue.repair_text import is_date, postcodes
 
@@ -35,12 +37,6 @@ _AS_READ: Final = np.int8(-1)
 
 _LONG_EXTENSION: Final = 7
 """Digits from which on an extension may be a second number, and an unreadable piece is worth a row of its own."""
-_SURPLUS: Final = 4
-"""How many digits too many a national number with a short extension behind it may have."""
-_LONG: Final = 12
-"""Digits from which on a number without a default region is sure to begin with a country code."""
-_LENGTHS: Final = (7, 20)
-"""Digits of a piece, at least and at most, for which other readings are tried."""
 _POSTCODE_BYTES: Final = 12
 
 
@@ -60,8 +56,9 @@ class _Readings:
         reason = [batch.column("reason").indices.to_numpy() for batch in batches]
         return start, np.concatenate(valid), np.concatenate(reason)
 
-    def column(self, name: str) -> pa.ChunkedArray:
-        return pa.chunked_array([batch.column(name) for batch in self.batches])
+    def later(self) -> pa.RecordBatch:
+        """What was read after the batch itself; its first row is reading `len(batch)`."""
+        return pa.concat_batches(self.batches[1:])
 
 
 class _Choice:
@@ -105,7 +102,8 @@ def repair(batch: pa.RecordBatch, texts: pa.Array, plans: Plans, places: pa.Arra
     `places` are the towns of the addresses, for numbers without their area code.
     """
     reason = batch.column("reason").indices.to_numpy()
-    rows = np.flatnonzero(~_SETTLED[reason])
+    rows = np.flatnonzero(reason != _CODE["ok"])
+    rows = rows[~_SETTLED[reason[rows]]]
     readings = _Readings(batch)
     new = _second_numbers(readings, texts, plans)
     if len(rows):
@@ -117,29 +115,26 @@ def repair(batch: pa.RecordBatch, texts: pa.Array, plans: Plans, places: pa.Arra
 def _assemble(readings: _Readings, replaced: Ints, new: list[_Rows]) -> pa.RecordBatch:
     """The batch with the replaced rows out and the new ones in their places."""
     batch = readings.batches[0]
-    keep = np.ones(len(batch), bool)
-    keep[replaced] = False
-    kept = np.flatnonzero(keep)
-    row = np.concatenate([kept, *[rows.row for rows in new]])
+    row = np.concatenate([rows.row for rows in new])
     order = np.argsort(row, kind="stable")
-    place = np.concatenate([kept, *[rows.place for rows in new]])[order]
-    places = pa.array(place)
-    told = np.concatenate([np.full(len(kept), _AS_READ), *[rows.reason for rows in new]])[order]
-    reason = readings.column("reason").take(places).combine_chunks().indices.to_numpy()
+    row, place = row[order], np.concatenate([rows.place for rows in new])[order] - len(batch)
+    shown = readings.later().take(pa.array(place))
+    told = np.concatenate([rows.reason for rows in new])[order]
+    reason = shown.column("reason").indices.to_numpy()
     reason = np.where((told == _AS_READ) | _LISTED[reason], reason, told)
-    extensions = pa.chunked_array([batch.column("extension"), *[rows.extension for rows in new]])
-    extension_place = np.concatenate([kept, np.arange(len(batch), len(extensions))])[order]
+    words = shown.column("reason").dictionary
     columns = {
-        "row": pa.array(row[order] + batch.column("row")[0].as_py()),
-        "extension": extensions.take(pa.array(extension_place)).combine_chunks(),
-        "reason": pa.DictionaryArray.from_arrays(
-            pa.array(reason, pa.int8()), batch.column("reason").dictionary, safe=False
-        ),
-        "sure": pa.array(np.concatenate([np.ones(len(kept), bool), *[rows.sure for rows in new]])[order]),
+        **{name: shown.column(name) for name in SCHEMA.names},
+        "row": pa.array(row + batch.column("row")[0].as_py()),
+        "extension": pa.concat_arrays([rows.extension for rows in new]).take(pa.array(order)),
+        "reason": pa.DictionaryArray.from_arrays(pa.array(reason, pa.int8()), words, safe=False),
+        "sure": pa.array(np.concatenate([rows.sure for rows in new])[order]),
     }
-    for name in ("e164", "error", "possible", "valid", "type", "region"):
-        columns[name] = readings.column(name).take(places).combine_chunks()
-    return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+    stays = np.ones(len(batch), bool)
+    stays[replaced] = False
+    starts = np.append(0, row + 1)
+    ends = np.maximum(starts, np.append(row + stays[row], len(batch)))
+    return spliced(batch, pa.RecordBatch.from_arrays(list(columns.values()), schema=SCHEMA), starts, ends)
 
 
 def _repaired(readings: _Readings, rows: Ints, texts: pa.Array, plans: Plans, places: pa.Array | None) -> list[_Rows]:
@@ -172,15 +167,18 @@ def _repaired(readings: _Readings, rows: Ints, texts: pa.Array, plans: Plans, pl
 
 def _are_dates(texts: pa.Array, fields: Ints) -> Flags:
     """Fields that are written as a date and whose digits make one."""
-    return np.array([is_date(text) for text in decoded(texts.take(pa.array(fields)))], bool)
+    written = texts.take(pa.array(fields)).dictionary_encode()
+    dates: Flags = np.array([is_date(text) for text in decoded(written.dictionary)], bool)[written.indices.to_numpy()]
+    return dates
 
 
 def _read_alternatives(pieces: Pieces, homes: Plans, readings: _Readings, choice: _Choice) -> None:
     """`(0)` in international form is dialled at home only; a second number may leave out the area code of the first."""
     rows = choice.open()
-    rows = rows[pc.not_equal(pieces.alternative.take(pa.array(rows)), "").to_numpy(zero_copy_only=False)]
+    rows = rows[pieces.alternative[rows] >= 0]
     if len(rows):
-        start, valid, reason = readings.read(pieces.alternative.take(pa.array(rows)), homes[rows])
+        texts = pieces.alternatives.take(pa.array(pieces.alternative[rows]))
+        start, valid, reason = readings.read(texts, homes[rows])
         read = np.flatnonzero(valid | _LISTED[reason])
         completed = pieces.completed[rows[read]]
         told = np.where(completed, _CODE["shortened_second_number"], _CODE["trunk_zero"])
@@ -188,48 +186,16 @@ def _read_alternatives(pieces: Pieces, homes: Plans, readings: _Readings, choice
 
 
 def _read_other_digits(pieces: Pieces, homes: Plans, readings: _Readings, choice: _Choice, start: int) -> None:
-    """The candidates of `repair_digits` in their order of preference; a filler gets no mere suggestion."""
+    """The first candidate of `repair_digits` that is a number; a filler gets no mere suggestion."""
     rows = choice.open()
-    numbers = numbers_from(pieces.text.take(pa.array(rows)))
-    filler = rows[fillers(numbers)]
-    open_ = np.flatnonzero((numbers.length >= _LENGTHS[0]) & (numbers.length <= _LENGTHS[1]))
-    rows, numbers = rows[open_], numbers.take(open_)
-    codes = code_of_plan()[homes[rows]]
-    options = candidates(numbers, codes, pieces.first_group[rows])
-    which = np.concatenate([option.row for option in options])
-    first, valid, told = readings.read(pa.concat_arrays([option.text for option in options]), homes[rows[which]])
-    ends = np.cumsum([len(option.row) for option in options])
-    for option, end in zip(options, ends.tolist(), strict=True):
-        span = slice(end - len(option.row), end)
-        read = np.flatnonzero(valid[span] | (_LISTED[told[span]] & option.sure))
-        at = option.row[read]
-        reason = np.full(len(read), _CODE[option.reason])
-        sure = pieces.sure[rows[at]] & option.sure
-        if option.reason == "missing_plus" and len(read):
-            first_group = pieces.first_group[rows[at]]
-            reason[(codes[at] > 0) & (first_group != numbers.code_width[at])] = _CODE["wrong_region"]
-            sure &= _shows_its_country(numbers, at, first_group, codes[at], homes[rows[at]])
-        if not option.sure:
-            choice.settle(filler, start + filler, _CODE["placeholder"], found=False)
-        choice.settle(rows[at], first + span.start + read, reason, sure=sure)
-
-
-def _shows_its_country(numbers: Numbers, at: Ints, first_group: Ints, home_code: Ints, homes: Plans) -> Flags:
-    """Whether digits without a plus surely begin with their country code.
-
-    They do where the code stands alone as the first group. A code of three digits may be an area code at home with something behind the
-    number, so no shorter part may be a number at home. Digits without any grouping must not be a home number with one digit too many.
-    """
-    fits = np.stack(
-        [
-            numbering.read(cut(numbers, at, by), homes)[0].column("valid").to_numpy(zero_copy_only=False)
-            for by in range(1, _SURPLUS + 1)
-        ]
-    )
-    grouped = (first_group == numbers.code_width[at]) & ((numbers.code_width[at] == 2) | ~fits.any(axis=0))
-    alone = (first_group == numbers.length[at]) & ~fits[0] & ((home_code > 0) | (numbers.length[at] >= _LONG))
-    shown: Flags = grouped | alone
-    return shown
+    found = mended(pieces.text.take(pa.array(rows)), homes[rows], pieces.first_group[rows])
+    filler = rows[found.reason == _CODE["placeholder"]]
+    choice.settle(filler, start + filler, _CODE["placeholder"], found=False)
+    read = np.flatnonzero((found.reason != NOTHING) & (found.reason != _CODE["placeholder"]))
+    if len(read):
+        first, _, _ = readings.read(found.text.take(pa.array(read)), homes[rows[read]])
+        sure = pieces.sure[rows[read]] & found.sure[read]
+        choice.settle(rows[read], first + np.arange(len(read)), found.reason[read], sure=sure)
 
 
 def _read_with_area_code(
@@ -261,7 +227,7 @@ def _worth_keeping(pieces: Pieces, choice: _Choice, readings: _Readings) -> Flag
     best[order[np.flatnonzero(np.diff(field[order], prepend=-1))]] = True
     keep[several] = found | np.where(readable, digits >= _LONG_EXTENSION, best)
     several = several[keep[several]]
-    numbers = readings.column("e164").take(pa.array(choice.place[several])).combine_chunks()
+    numbers = readings.later().column("e164").take(pa.array(choice.place[several] - len(readings.batches[0])))
     named = several[numbers.is_valid().to_numpy(zero_copy_only=False)]
     codes = numbers.drop_null().dictionary_encode().indices.to_numpy().astype(np.int64)
     _, first = np.unique(pieces.field[named] * (len(codes) + 1) + codes, return_index=True)
@@ -282,23 +248,35 @@ def _without_number(
 
 def _tell_postcodes(told: Codes, at: Ints, fields: Ints, texts: pa.Array, plans: Plans) -> None:
     """Short fields without a number may be postcodes of the default region's country."""
-    short = np.diff(text_parts(texts)[1]) <= _POSTCODE_BYTES
-    at = at[short[fields[at]] & (told[at] != _CODE["placeholder"]) & (told[at] != _CODE["is_date"])]
-    homes = plans[fields[at]]
-    for home in np.unique(homes).tolist():
-        pattern = postcodes().get(region_of_plan().get(home, ""))
-        if pattern:
-            here = at[homes == home]
-            like = pc.match_substring_regex(texts.take(pa.array(fields[here])), rf"^\s*(?:{pattern})\s*$")
+    at = at[text_sizes(texts)[fields[at]] <= _POSTCODE_BYTES]
+    at = at[(told[at] != _CODE["placeholder"]) & (told[at] != _CODE["is_date"])]
+    patterns, kind_of_plan = _postcode_patterns()
+    kinds = kind_of_plan[plans[fields[at]]]
+    for kind, pattern in enumerate(patterns):
+        here = at[kinds == kind]
+        if len(here):
+            like = pc.match_substring_regex(texts.take(pa.array(fields[here])), pattern)
             told[here[like.to_numpy(zero_copy_only=False)]] = _CODE["is_postcode"]
+
+
+@cache
+def _postcode_patterns() -> tuple[list[str], Ints]:
+    """Patterns of whole fields, and which of them applies by plan number: -1 for none, as for plan -1, the last entry."""
+    patterns = sorted(set(postcodes().values()))
+    names = region_of_plan()
+    kinds = np.full(max(names) + 2, -1, np.int64)
+    for plan, region in names.items():
+        if region in postcodes():
+            kinds[plan] = patterns.index(postcodes()[region])
+    return [rf"^\s*(?:{pattern})\s*$" for pattern in patterns], kinds
 
 
 def _second_numbers(readings: _Readings, texts: pa.Array, plans: Plans) -> list[_Rows]:
     """`A;B` is a number with an extension to phonenumbers; where B is a whole number too, it is kept as a second one."""
     batch = readings.batches[0]
     extension = batch.column("extension")
-    _, places = text_parts(extension)
-    rows = np.flatnonzero((np.diff(places) >= _LONG_EXTENSION) & batch.column("valid").to_numpy(zero_copy_only=False))
+    rows = np.flatnonzero(text_sizes(extension) >= _LONG_EXTENSION)
+    rows = rows[batch.column("valid").take(pa.array(rows)).to_numpy(zero_copy_only=False)]
     if not len(rows):
         return []
     second = extension.take(pa.array(rows))

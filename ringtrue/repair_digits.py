@@ -1,8 +1,12 @@
-"""What a person would read in digits that make no number as they stand: candidates, in order of preference, each a head and a tail of them."""
+"""What a person would read in digits that make no number as they stand: other readings, in order of preference, each a head and a tail of them.
+
+This is the definition, number by number. `ringtrue/numbering/mend.c` does the same where the kernel is built, and a test compares both.
+"""
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Final, NamedTuple
@@ -10,254 +14,247 @@ from typing import Final, NamedTuple
 import numpy as np
 import phonenumbers
 import pyarrow as pa
+from numpy.typing import NDArray
 from phonenumbers import PhoneNumberType
 
-from ringtrue.numbering.arrays import Bytes, Flags, Ints, starts_of, strings, text_parts
+from ringtrue.numbering import native, read
+from ringtrue.numbering.arrays import Flags, Ints
+from ringtrue.numbering.listed import LISTED
+from ringtrue.numbering.native import KERNEL
+from ringtrue.numbering.reader import Plans, code_of_plan, kernel_tables
+from ringtrue.reasons import REASONS
 
-_BEHIND: Final = 99
-"""The step behind the last digit."""
-WIDTH: Final = 24
-"""Columns of a matrix of digits; longer texts hold no single number."""
-
-
+NOTHING: Final = -1
+"""No reading was found."""
+_LEFT: Final = -2
+"""The kernel leaves the number to Python."""
+_WIDTH: Final = 24
+"""Digits that are looked at; longer texts hold no single number."""
+_LENGTHS: Final = range(7, 21)
+"""How many digits a number has for which other readings are tried."""
 _AREA_CODE: Final = 5
 """Digits of an area code at most, with the zero before it."""
-_SHORTEST: Final = 8
-"""Digits of an international number with a calling code of two digits or three, at least; below, a swap proves nothing."""
+_SWAPPED: Final = 9
+"""Digits of a number with a calling code of two digits or three, at least; below, a swap proves nothing."""
+_SURPLUS: Final = 4
+"""How many digits too many a national number with a short extension behind it may have."""
+_CERTAIN: Final = 12
+"""Digits from which on a number without a default region is sure to begin with a country code."""
+
+FOUND: Final = (
+    "foreign_prefix",
+    "doubled_country_code",
+    "trunk_zero",
+    "doubled_area_code",
+    "old_prefix",
+    "missing_plus",
+    "wrong_region",
+    "lost_zero",
+    "stray_plus",
+    "transposed_country_code",
+    "placeholder",
+)
+"""What may be found, in the kernel's order."""
+_CODES: Final = np.array([list(REASONS).index(name) for name in FOUND] + [_LEFT, NOTHING], np.int8)
 
 
-class Numbers(NamedTuple):
-    """Texts of `+` and digits as a matrix."""
+class Mended(NamedTuple):
+    """For each number the reading that was found."""
 
-    digits: Bytes
-    """Rows of ASCII digits without the plus, 0 behind the end."""
-    length: Ints
-    plus: Flags
-    code_width: Ints
-    """Digits of the calling code at the front, 0 where there is none."""
-
-    def take(self, rows: Ints) -> Numbers:
-        """Some of the rows."""
-        return Numbers(self.digits[rows], self.length[rows], self.plus[rows], self.code_width[rows])
+    text: pa.Array
+    """A plus or none and digits; empty where nothing was found, and for fillers."""
+    reason: NDArray[np.int8]
+    """The code of the reason; `placeholder` for fillers, NOTHING where nothing was found."""
+    sure: Flags
 
 
-class Candidates(NamedTuple):
-    """Other readings of some rows: `text[i]` for row `row[i]`."""
+class Candidate(NamedTuple):
+    """One reading, to be tried."""
 
     reason: str
-    sure: bool
-    row: Ints
-    text: pa.Array
+    text: str
+    sure: bool = True
 
 
-def numbers_from(texts: pa.Array) -> Numbers:
-    """Take texts of at most one plus and digits apart."""
-    content, offsets = text_parts(texts)
-    start, count = offsets[:-1], np.diff(offsets)
-    plus = np.zeros(len(texts), bool)
-    some = count > 0
-    plus[some] = content[start[some]] == ord("+")
-    start, count = start + plus, np.minimum(count - plus, WIDTH)
-    columns = np.arange(WIDTH)
-    digits = np.zeros((len(texts), WIDTH), np.uint8)
-    inside = columns < count[:, None]
-    digits[inside] = content[(start[:, None] + columns)[inside]]
-    front = (digits[:, :3].astype(np.int64) - ord("0")) @ np.array([100, 10, 1])
-    front[(count < 3) | (front < 0)] = 0
-    return Numbers(digits, count, plus, _code_widths()[front])
+def mended(texts: pa.Array, plans: Plans, first_groups: Ints) -> Mended:
+    """Another reading for each text of at most one plus and digits.
 
-
-def candidates(numbers: Numbers, home_code: Ints, first_group: Ints) -> list[Candidates]:
-    """Other readings, preferred first.
-
-    `home_code` is the calling code of each row's default region, 0 where there is none; `first_group` the digits before the first mark.
+    `plans` says whose rules apply at home, `first_groups` how many digits stood before the first mark.
     """
-    digits, count, plus, width = numbers
-    zero = digits == ord("0")
-    after_idd = np.select(
-        [
-            zero[:, 0] & (digits[:, 1] == ord("0")) & (digits[:, 2] == ord("1")) & (digits[:, 3] == ord("1")),
-            zero[:, 0] & (digits[:, 1] == ord("1")) & (digits[:, 2] == ord("1")),
-            zero[:, 0] & zero[:, 1],
-        ],
-        [4, 3, 2],
-        0,
+    if not KERNEL:
+        return mended_slowly(texts, plans, first_groups)
+    count = len(texts)
+    reasons, sure = np.empty(count, np.int8), np.empty(count, bool)
+    out, text = pa.allocate_buffer(4 * (count + 1)), pa.allocate_buffer((_WIDTH + 1) * count)
+    _, offsets, data = texts.buffers()
+    tables = kernel_tables()
+    used = native.kernel.mend(
+        *(tables, data or b"", offsets or b"\0\0\0\0", texts.offset, count, plans, first_groups),
+        *(_packed_prefixes(), _codes_with_zero(), reasons, sure, out, text),
     )
-    idd = (after_idd > 0) & (_at(digits, after_idd) != ord("0"))
-    doubled = (width > 0) & _same(digits, np.zeros_like(width), width, width)
-    doubled_idd = (
-        (width > 0)
-        & (_at(digits, width) == ord("0"))
-        & (_at(digits, width + 1) == ord("0"))
-        & _same(digits, np.zeros_like(width), width + 2, width)
-    )
-    trunk = plus & (width > 0) & (_at(digits, width) == ord("0"))
-    national_zero = ~plus & zero[:, 0] & (home_code > 0)
-    dense = home_code == 1
-    refilled = (
-        ~plus & zero[:, 0] & (first_group > 1) & (first_group <= _AREA_CODE) & (_at(digits, first_group) == ord("0"))
-    )
-    again = refilled & _same(digits, np.zeros_like(width), first_group, first_group)
+    found = Mended(pa.StringArray.from_buffers(count, out, text.slice(0, used)), _CODES[reasons], sure)
+    left = np.flatnonzero(found.reason == _LEFT)
+    return _with_slow_rows(found, left, texts, plans, first_groups) if len(left) else found
 
-    def build(reason: str, sure: bool, rows: Flags, skip: Ints | int, *front: Bytes | np.uint8) -> Candidates:
-        """Rows that apply, with the bytes put in front (0 for none) and the digits from `skip` on."""
-        if not rows.any():
-            return Candidates(reason, sure, np.empty(0, np.int64), pa.array([], pa.string()))
-        starts = np.broadcast_to(np.asarray(skip, np.int64), count.shape)
-        row = np.flatnonzero(rows & (count > starts))
-        heads = np.stack([np.broadcast_to(np.asarray(column, np.uint8), count.shape)[row] for column in front], axis=1)
-        return Candidates(reason, sure, row, _with_heads(numbers, row, heads, starts[row]))
 
-    plus_sign, zero_sign, nothing = np.uint8(ord("+")), np.uint8(ord("0")), np.uint8(0)
-    first, second, third = digits[:, 0], digits[:, 1], digits[:, 2]
-    nothing_yet = np.zeros_like(width)
-    code = [np.where(width > at, digits[:, at], 0) for at in range(3)]
-    return [
-        build("foreign_prefix", True, idd, after_idd, plus_sign),
-        build("doubled_country_code", True, doubled, width, plus_sign),
-        build("doubled_country_code", True, doubled_idd, width + 2, plus_sign),
-        build("trunk_zero", True, trunk, width + 1, plus_sign, *code),
-        build("trunk_zero", True, national_zero & ~dense, 1, nothing),
-        build("doubled_area_code", True, again, first_group, nothing),
-        *[
-            build(
-                "old_prefix",
-                True,
-                (plus & (_code(numbers) == old)) & _starts(digits, width, prefix),
-                width + len(prefix),
-                plus_sign,
-                *code,
-            )
-            for old, prefix in _old_prefixes("international")
-        ],
-        *[
-            build(
-                "old_prefix",
-                True,
-                ~plus & (home_code == old) & _starts(digits, nothing_yet, prefix),
-                len(prefix),
-                nothing,
-            )
-            for old, prefix in _old_prefixes("national")
-        ],
-        build("missing_plus", True, ~plus & (width > 0), 0, plus_sign),
-        build("trunk_zero", False, national_zero & dense, 1, nothing),
-        build("doubled_area_code", False, refilled, first_group, nothing),
-        build("lost_zero", False, plus & _codes_with_zero()[_code(numbers)], width, plus_sign, *code, zero_sign),
-        build("stray_plus", False, plus & (home_code > 0), 0, nothing),
-        *[
-            build(
-                "transposed_country_code",
-                False,
-                _fits(order, plus, home_code) & (count > _SHORTEST),
-                3,
-                plus_sign,
-                *order,
-            )
-            for order in (
-                (second, first, third),
-                (first, third, second),
-                (first, np.where(second == third, first, zero_sign), third),
-                (first, np.where(first == second, third, zero_sign), third),
-            )
-        ],
-        build("lost_zero", False, ~plus & ~zero[:, 0] & _codes_with_zero()[home_code], 0, zero_sign),
+def _with_slow_rows(found: Mended, left: Ints, texts: pa.Array, plans: Plans, first_groups: Ints) -> Mended:
+    slow = mended_slowly(texts.take(pa.array(left)), plans[left], first_groups[left])
+    place = np.arange(len(texts))
+    place[left] = len(texts) + np.arange(len(left))
+    found.reason[left], found.sure[left] = slow.reason, slow.sure
+    return found._replace(text=pa.concat_arrays([found.text, slow.text]).take(pa.array(place)))
+
+
+def mended_slowly(texts: pa.Array, plans: Plans, first_groups: Ints) -> Mended:
+    """The same without the kernel."""
+    numbers = texts.to_pylist()
+    homes = code_of_plan()[plans].tolist()
+    tried = [
+        list(candidates(number, home, first)) if len(number.lstrip("+")[:_WIDTH]) in _LENGTHS else []
+        for number, home, first in zip(numbers, homes, first_groups.tolist(), strict=True)
     ]
-
-
-def _fits(front: tuple[Bytes, ...], plus: Flags, home_code: Ints) -> Flags:
-    """Rows whose first digits in another order are a calling code of two digits or three: that of the default region, without a plus."""
-    value = sum(
-        (column.astype(np.int64) - ord("0")) * weight for column, weight in zip(front, (100, 10, 1), strict=True)
+    rows = np.repeat(np.arange(len(tried)), [len(some) for some in tried])
+    answers = _readings([candidate.text for some in tried for candidate in some], plans[rows])
+    found: list[tuple[str, str, bool]] = []
+    for number, home, first, plan, some in zip(numbers, homes, first_groups.tolist(), plans, tried, strict=True):
+        good = [candidate for candidate in some if _counts(candidate, *next(answers))]
+        if good and good[0].reason == "missing_plus":
+            found.append(_without_plus(number, good[0].text, home, first, plan))
+        elif good and good[0].sure:
+            found.append((good[0].text, good[0].reason, True))
+        elif is_filler(number):
+            found.append(("", "placeholder", True))
+        else:
+            found.append((good[0].text, good[0].reason, False) if good else ("", "", False))
+    reasons = [_CODES[FOUND.index(reason)] if reason else NOTHING for _, reason, _ in found]
+    return Mended(
+        pa.array([text for text, _, _ in found], pa.string()),
+        np.array(reasons, np.int8),
+        np.array([sure for _, _, sure in found], bool),
     )
-    value = np.clip(value, 0, 999)
-    width = _code_widths()[value]
-    code = value // 10 ** (3 - np.maximum(width, 1))
-    fits: Flags = (width > 1) & (plus | (code == home_code))
-    return fits
 
 
-def cut(numbers: Numbers, rows: Ints, by: int = 0) -> pa.Array:
-    """The digits of some rows, as many fewer from the end."""
-    less = numbers._replace(length=np.maximum(numbers.length - by, 0))
-    return _with_heads(less, rows, _NO_HEAD, np.zeros(len(rows), np.int64))
+def _readings(texts: list[str], plans: Plans) -> Iterator[tuple[bool, str]]:
+    for batch in read(pa.array(texts, pa.string()), plans, dialable=True):
+        yield from zip(batch.column("valid").to_pylist(), batch.column("reason").to_pylist(), strict=True)
 
 
-def fillers(numbers: Numbers) -> Flags:
-    """Rows of one digit again and again, after up to three others, or of a run along the keyboard, after a plus and its calling code."""
-    last = np.maximum(numbers.length, 3) - 1
-    ends = [
-        (_at(numbers.digits, last - back) + np.uint8(10) - _at(numbers.digits, last - back - 1)) % 10 for back in (0, 1)
-    ]
-    likely = np.flatnonzero((ends[0] == ends[1]) & np.isin(ends[0], (0, 1, 9)))
-    found = np.zeros(len(last), bool)
-    found[likely] = _are_fillers(numbers.take(likely))
-    return found
+def _counts(candidate: Candidate, valid: bool, reason: str) -> bool:
+    """Whether a reading is one: a valid number, or a listed one where the way there is sure."""
+    return candidate.sure if reason in LISTED else valid
 
 
-def _are_fillers(numbers: Numbers) -> Flags:
-    digits, count, plus, width = numbers
-    places = np.arange(WIDTH)
-    steps = np.zeros(digits.shape, np.uint8)
-    steps[:, 1:] = (digits[:, 1:] + np.uint8(10) - digits[:, :-1]) % 10
-    steps[places >= count[:, None]] = _BEHIND
-    found = np.zeros(len(count), bool)
-    for step, least, first_digits in ((0, 4, b"0123456789"), (1, 5, b"01"), (9, 5, b"09")):
-        broken = (steps != step) & (steps != _BEHIND)
-        begin = np.where(broken.any(axis=1), WIDTH - 1 - broken[:, ::-1].argmax(axis=1), 0)
-        whole = (begin == 0) & (count >= least)
-        behind_others = (
-            (begin <= 3) & (count - begin >= 7) & (begin == np.where(plus, width, begin if step == 0 else 0))
-        )
-        found |= (whole | behind_others) & np.isin(_at(digits, begin), np.frombuffer(first_digits, np.uint8))
-    return found
+def _without_plus(number: str, text: str, home: int, first_group: int, plan: np.int16) -> tuple[str, str, bool]:
+    """Digits without a plus that begin with a country code, and whether they surely do.
+
+    They do where the code stands alone as the first group. A code of three digits may be an area code at home with something behind the
+    number, so no shorter part may be a number at home. Digits without any grouping must not be a home number with one digit too many.
+    """
+    shorter = pa.array([number[:-by] for by in range(1, _SURPLUS + 1)], pa.string())
+    fits = read(shorter, np.full(_SURPLUS, plan))[0].column("valid").to_pylist()
+    width = len(_code_of(number))
+    grouped = first_group == width and (width == 2 or not any(fits))
+    alone = first_group == len(number) and not fits[0] and (home > 0 or len(number) >= _CERTAIN)
+    return text, "wrong_region" if home and first_group != width else "missing_plus", grouped or alone
 
 
-def _code(numbers: Numbers) -> Ints:
-    """The calling code at the front of each row, 0 where there is none."""
-    front = numbers.digits[:, :3].astype(np.int64) - ord("0")
-    value = np.clip(front @ np.array([100, 10, 1]), 0, 999)
-    code: Ints = np.where(numbers.code_width > 0, value // 10 ** (3 - np.maximum(numbers.code_width, 1)), 0)
-    return code
+def candidates(number: str, home: int, first_group: int) -> Iterator[Candidate]:
+    """Other readings of a number, the preferred ones first and those that are no more than suggestions last.
+
+    `home` is the calling code of the default region, 0 where there is none.
+    """
+    plus, digits = number.startswith("+"), number.lstrip("+")
+    code = _code_of(digits)
+    rest, zero = digits[len(code) :], digits.startswith("0")
+    abroad = next((prefix for prefix in ("0011", "011", "00") if digits.startswith(prefix)), "")
+    if abroad and not digits.startswith(f"{abroad}0"):
+        yield Candidate("foreign_prefix", f"+{digits[len(abroad) :]}")
+    if code and rest.startswith(code):
+        yield Candidate("doubled_country_code", f"+{rest}")
+    if code and rest.startswith(f"00{code}"):
+        yield Candidate("doubled_country_code", f"+{rest[2:]}")
+    if plus and code and rest.startswith("0"):
+        yield Candidate("trunk_zero", f"+{code}{rest[1:]}")
+    if not plus and zero and home > 1:
+        yield Candidate("trunk_zero", digits[1:])
+    behind_area = digits[first_group:]
+    refilled = not plus and zero and 1 < first_group <= _AREA_CODE and behind_area.startswith("0")
+    if refilled and behind_area.startswith(digits[:first_group]):
+        yield Candidate("doubled_area_code", behind_area)
+    for old, international, prefix in _old_prefixes():
+        if plus and international and code == str(old) and rest.startswith(prefix):
+            yield Candidate("old_prefix", f"+{code}{rest[len(prefix) :]}")
+        elif not plus and not international and home == old and digits.startswith(prefix):
+            yield Candidate("old_prefix", digits[len(prefix) :])
+    if not plus and code:
+        yield Candidate("missing_plus", f"+{digits}")
+    if not plus and zero and home == 1:
+        yield Candidate("trunk_zero", digits[1:], sure=False)
+    if refilled:
+        yield Candidate("doubled_area_code", behind_area, sure=False)
+    if plus and code and _codes_with_zero()[int(code)]:
+        yield Candidate("lost_zero", f"+{code}0{rest}", sure=False)
+    if plus and home:
+        yield Candidate("stray_plus", digits, sure=False)
+    if len(digits) >= _SWAPPED:
+        for front in _swapped(*digits[:3]):
+            swapped = _code_of(front)
+            if len(swapped) > 1 and (plus or swapped == str(home)):
+                yield Candidate("transposed_country_code", f"+{front}{digits[3:]}", sure=False)
+    if not plus and not zero and _codes_with_zero()[home]:
+        yield Candidate("lost_zero", f"0{digits}", sure=False)
 
 
-def _starts(digits: Bytes, place: Ints, prefix: str) -> Flags:
-    """Whether the digits from a place on begin with a prefix."""
-    found = np.ones(len(digits), bool)
-    for step, digit in enumerate(prefix.encode()):
-        found &= _at(digits, place + step) == digit
-    return found
+def _swapped(first: str, second: str, third: str) -> tuple[str, ...]:
+    """What three digits may have been: two of them in the other order, or the wrong one of them doubled."""
+    return (
+        second + first + third,
+        first + third + second,
+        first + (first if second == third else "0") + third,
+        first + (third if first == second else "0") + third,
+    )
+
+
+def is_filler(number: str) -> bool:
+    """One digit again and again, after up to three others, or a run along the keyboard, after a plus and its calling code."""
+    plus, digits = number.startswith("+"), number.lstrip("+")[:_WIDTH]
+    code = len(_code_of(digits))
+    for step, least, first_digits in ((0, 4, "0123456789"), (1, 5, "01"), (9, 5, "09")):
+        begin = max(len(digits) - 1, 0)
+        while begin and (int(digits[begin]) - int(digits[begin - 1])) % 10 == step:
+            begin -= 1
+        others = code if plus else begin if step == 0 else 0
+        whole = begin == 0 and len(digits) >= least
+        if (whole or (begin <= 3 and len(digits) - begin >= 7 and begin == others)) and digits[begin] in first_digits:
+            return True
+    return False
+
+
+def _code_of(digits: str) -> str:
+    """The calling code that digits begin with, or nothing."""
+    found = (digits[:width] for width in (1, 2, 3) if len(digits) >= 3)
+    return next(
+        (code for code in found if code[0] != "0" and int(code) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE), ""
+    )
 
 
 @cache
-def _old_prefixes(kind: str) -> tuple[tuple[int, str], ...]:
+def _old_prefixes() -> tuple[tuple[int, bool, str], ...]:
+    """Calling code, whether it stands before the prefix, and the prefix."""
     text = files("ringtrue").joinpath("data/numbers/prefixes.toml").read_text(encoding="utf-8")
-    return tuple((entry["code"], prefix) for entry in tomllib.loads(text)["old"] for prefix in entry[kind])
+    return tuple(
+        (entry["code"], kind == "international", prefix)
+        for entry in tomllib.loads(text)["old"]
+        for kind in ("international", "national")
+        for prefix in entry[kind]
+    )
 
 
-def _at(digits: Bytes, place: Ints) -> Bytes:
-    return digits[np.arange(len(digits)), np.minimum(place, WIDTH - 1)]
-
-
-def _same(digits: Bytes, first: Ints, second: Ints, length: Ints) -> Flags:
-    """Whether runs of up to five digits at two places are equal."""
-    equal = np.ones(len(digits), bool)
-    for step in range(min(int(length.max(initial=0)), _AREA_CODE)):
-        equal &= (step >= length) | (_at(digits, first + step) == _at(digits, second + step))
-    return equal
-
-
-_NO_HEAD: Final = np.zeros((1, 1), np.uint8)
-
-
-def _with_heads(numbers: Numbers, rows: Ints, heads: Bytes, skip: Ints) -> pa.Array:
-    """Bytes in front and the digits from `skip` on, for each row."""
-    columns = np.arange(WIDTH)
-    kept = (columns >= skip[:, None]) & (columns < numbers.length[rows][:, None])
-    front = np.broadcast_to(heads, (len(rows), heads.shape[1]))
-    joined = np.concatenate([front, np.where(kept, numbers.digits[rows], 0).astype(np.uint8)], axis=1)
-    used = joined > 0
-    return strings(joined[used], starts_of(used.sum(axis=1)))
+@cache
+def _packed_prefixes() -> np.ndarray:
+    """The old prefixes as the kernel takes them."""
+    rows = [(code, plus, len(prefix), [*map(int, prefix.ljust(12, "0"))]) for code, plus, prefix in _old_prefixes()]
+    return np.array(rows, "<u2, u1, u1, (12,)u1")
 
 
 @cache
@@ -270,13 +267,3 @@ def _codes_with_zero() -> Flags:
             if number is not None and number.italian_leading_zero:
                 found[number.country_code] = True
     return found
-
-
-@cache
-def _code_widths() -> Ints:
-    """For every three digits the width of the calling code they begin with."""
-    widths = np.zeros(1000, np.int64)
-    for code in phonenumbers.COUNTRY_CODE_TO_REGION_CODE:
-        size = 10 ** (3 - len(str(code)))
-        widths[code * size : (code + 1) * size] = len(str(code))
-    return widths

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -12,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ringtrue.numbering.arrays import Flags, Ints, decoded, runs, starts_of, strings, text_parts
+from ringtrue.numbering.ragged import DIGIT, Templates, filled
 from ringtrue.reasons import REASONS
 from ringtrue.repair_text import FIRST, POINT, DigitsNeeded, Piece, Plan, plan
 
@@ -27,10 +27,12 @@ class Pieces(NamedTuple):
     """An optional plus and ASCII digits."""
     extension: pa.Array
     """ASCII digits, or empty."""
-    alternative: pa.Array
-    """The number without a bracketed zero, or with the beginning of the one before it, or empty."""
+    alternatives: pa.Array
+    """Other readings of some: without a bracketed zero, or with the beginning of the number before it."""
+    alternative: Ints
+    """Which of these belongs to each number; -1 for none."""
     completed: Flags
-    """Whether the alternative is the second of these."""
+    """Whether the alternative is of the second kind."""
     reason: NDArray[np.int8]
     sure: Flags
     like_date: Flags
@@ -41,10 +43,9 @@ class Pieces(NamedTuple):
 
 
 class _Template(NamedTuple):
-    """A plan ready to be filled: code points below 256 stand for themselves, 256 + i for digit i of the field."""
+    """A plan ready to be filled, with the codes of `ringtrue.numbering.ragged.Templates`."""
 
     texts: tuple[NDArray[np.int16], ...]
-    sizes: tuple[int, ...]
     reason: int
     sure: bool
     like_date: bool
@@ -66,16 +67,29 @@ def pieces_of(texts: pa.Array) -> Pieces:
     counts = np.array([len(pieces) for pieces, _ in known], np.int64)
     field = np.repeat(np.arange(len(entry)), counts[entry])
     which = runs(starts_of(counts)[:-1][entry], counts[entry])
-    fill = _filler(texts, templates, which, field)
-    alternative, bracketed = fill(2), fill(3)
-    usable = pc.or_(pc.equal(bracketed, "0"), pc.equal(bracketed, ""))
+
+    def fill(at: int, rows: Ints | None = None) -> pa.Array:
+        """The templates' texts of one kind, for all pieces or some."""
+        parts = [template.texts[at] for template in templates]
+        ready = Templates(
+            np.concatenate([_NO_CODES, *parts]), starts_of(np.array([len(part) for part in parts], np.int64))
+        )
+        return filled(texts, ready, field if rows is None else field[rows], which if rows is None else which[rows])
+
+    others = np.flatnonzero(np.array([len(one.texts[2]) > 0 for one in templates], bool)[which])
+    bracketed = fill(3, others)
+    usable = pc.or_(pc.equal(bracketed, "0"), pc.equal(bracketed, "")).to_numpy(zero_copy_only=False)
+    alternative = np.full(len(which), -1, np.int64)
+    alternative[others[usable]] = np.flatnonzero(usable)
+    completed = np.array([not len(one.texts[3]) for one in templates], bool)[which]
 
     return Pieces(
         field,
         fill(0),
         fill(1),
-        pc.if_else(usable, alternative, ""),
-        pc.equal(bracketed, "").to_numpy(zero_copy_only=False),
+        fill(2, others),
+        alternative,
+        completed,
         np.array([one.reason for one in templates], np.int8)[which],
         np.array([one.sure for one in templates], np.bool_)[which],
         np.array([one.like_date for one in templates], np.bool_)[which],
@@ -85,42 +99,20 @@ def pieces_of(texts: pa.Array) -> Pieces:
     )
 
 
+_NO_CODES: Final = np.empty(0, np.int16)
+
+
+_BLANK: Final = bytes.maketrans(f"123456789{POINT}".encode(), b"000000000 ")
+
+
 def _shapes(texts: pa.Array) -> pa.Array:
     """The texts with every ASCII digit written as 0, and the point before a last 0 as POINT."""
     content, offsets = text_parts(texts)
-    shape = np.where((content >= ord("0")) & (content <= ord("9")), np.uint8(ord("0")), content)
-    shape[shape == ord(POINT)] = ord(" ")
+    shape = np.frombuffer(bytearray(content).translate(_BLANK), np.uint8)
     ends = offsets[1:][np.diff(offsets) > 1]
     points = content[ends - 2]
     shape[ends[(content[ends - 1] == ord("0")) & ((points == ord(".")) | (points == ord(",")))] - 2] = ord(POINT)
     return strings(shape, offsets)
-
-
-Filler = Callable[[int], pa.Array]
-
-
-def _filler(texts: pa.Array, templates: list[_Template], which: Ints, field: Ints) -> Filler:
-    """A function that writes out one of the templates' texts for every piece."""
-    content, offsets = text_parts(texts)
-    is_digit = (content >= ord("0")) & (content <= ord("9"))
-    digits = content[is_digit].astype(np.int16)
-    first_digit = (
-        np.concatenate(([0], np.cumsum(is_digit)))[offsets[:-1]] if len(content) else np.zeros(len(texts), np.int64)
-    )
-
-    sizes = np.array([template.sizes for template in templates], np.int64).reshape(-1, 4)
-
-    def fill(at: int) -> pa.Array:
-        lengths = sizes[which, at]
-        if not lengths.any():
-            return strings(np.empty(0, np.uint8), np.zeros(len(which) + 1, np.int64))
-        parts = np.concatenate([template.texts[at] for template in templates if template.sizes[at]])
-        codes = parts[runs(starts_of(sizes[:, at])[:-1][which], lengths)]
-        copied = codes >= 256
-        codes[copied] = digits[np.repeat(first_digit[field], lengths)[copied] + codes[copied] - 256]
-        return strings(codes.astype(np.uint8), starts_of(lengths))
-
-    return fill
 
 
 _Ready = tuple[tuple[_Template, ...], int]
@@ -144,10 +136,9 @@ def _ready(found: Plan) -> _Ready:
 
 def _template(piece: Piece) -> _Template:
     texts = (piece.text, piece.extension, piece.alternative, piece.bracketed)
-    codes = [[code - FIRST + 256 if code >= FIRST else code for code in map(ord, text)] for text in texts]
+    codes = [[code - FIRST + DIGIT if code >= FIRST else code for code in map(ord, text)] for text in texts]
     return _Template(
         tuple(np.array(code, np.int16) for code in codes),
-        tuple(map(len, codes)),
         _CODE[piece.reason],
         piece.reason != "shortened_second_number",
         piece.like_date,

@@ -24,6 +24,15 @@ def text_parts(texts: pa.Array) -> tuple[Bytes, Ints]:
     return content, ends - ends[0]
 
 
+def text_sizes(texts: pa.Array) -> NDArray[np.integer]:
+    """The length of each text in bytes; the texts have no nulls, or nothing behind them."""
+    if not len(texts):
+        return np.empty(0, np.int32)
+    kind = np.int64 if pa.types.is_large_string(texts.type) else np.int32
+    ends = np.frombuffer(texts.buffers()[1], kind, len(texts) + 1, texts.offset * np.dtype(kind).itemsize)
+    return np.diff(ends)
+
+
 def starts_of(lengths: Ints) -> Ints:
     """Where runs of these lengths begin when laid end to end; the last entry is the end."""
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))

@@ -2,54 +2,9 @@
    format_number(), is_possible_number_with_reason(), is_valid_number(), number_type() and region_code_for_number() would answer.
    The tables decide; this file holds the order in which phonenumbers asks, and no country. Names of its functions are quoted where
    a step follows one. */
-#define PY_SSIZE_T_CLEAN
-#define Py_LIMITED_API 0x030B0000
-#include <Python.h>
-#include <stdint.h>
-#include <string.h>
+#include "kernel.h"
 
-enum { MAX_TEXT = 250, MAX_DIGITS = 17, NONE = 0xFFFF, TERMINAL = 0x8000, BEYOND_BMP = 0x110000 };
-enum { START = 1, END = 2, PLUS = 4, SLASH = 8, SPACE = 16, LOWER_X = 32, LETTER = 64, SEMICOLON = 128, BLANK = 256 };
-enum { FAST_DIGIT = 1, FAST_PLUS = 2, FAST_OTHER = 4 };
-enum { BAD_CODE, NOT_A_NUMBER, SHORT_AFTER_IDD, SHORT_NSN, TOO_LONG, READ, SLOW }; /* the first five as in phonenumbers */
-enum { POSSIBLE, POSSIBLE_BAD_CODE, LEN_SHORT, LEN_LONG, LEN_LOCAL, LEN_INVALID };
-enum { UNKNOWN_TYPE = 11 };
-
-typedef struct {
-    uint16_t code, numbers, general, national, idd;
-    uint8_t slow, width, name[4], lengths[24];
-} Plan;
-typedef struct {
-    uint8_t matched, end, count, rewrite[29];
-} Prefix;
-typedef struct { /* sections of the file, in the order of tables.py */
-    const uint8_t *pages, *class_of, *digit, *key, *ascii, *viable_end, *extension_end;
-    const uint16_t *flags, *viable, *extension, *numbers, *labels, *prefixes, *plan_of_code;
-    const int16_t *plan_of_letters;
-    const Prefix *outcomes;
-    const Plan *plans;
-    uint32_t classes, no_region, repeated;
-} Tables;
-typedef struct {
-    const uint8_t *at;
-    int count;
-} Digits;
-typedef struct { /* the last walk, which is often the next one too */
-    uint32_t start, end;
-    Digits digits;
-} Walked;
-typedef struct {
-    Digits digits;
-    Walked walked;
-    const Plan *plan;
-    uint32_t label;
-    int outcome, blank, homeless;
-    const uint8_t *extension;
-    int extension_bytes;
-    uint8_t room[3][MAX_TEXT + 80];
-} Reading;
-
-static int tables_from(Tables *t, const Py_buffer *view)
+int tables_from(Tables *t, const Py_buffer *view)
 {
     const uint8_t *base = view->buf;
     const uint32_t *head = view->buf;
@@ -162,7 +117,7 @@ static int code_without_plus(const Tables *t, const Plan *home, Digits *d, const
 }
 
 /* parse(), from the digits on */
-static int read_digits(const Tables *t, Reading *r, Digits all, int plus, const Plan *home)
+int read_digits(const Tables *t, Reading *r, Digits all, int plus, const Plan *home)
 {
     Digits d = all;
     const Plan *plan = NULL;
@@ -315,6 +270,29 @@ static int read_any(const Tables *t, Reading *r, const uint8_t *text, const uint
     return read_text(t, r, text, stop, home);
 }
 
+void release(Py_buffer **held, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (held[i]->obj)
+            PyBuffer_Release(held[i]);
+}
+
+PyObject *wrong_size(void)
+{
+    return PyErr_Format(PyExc_ValueError, "The tables or a buffer are of another size than the kernel was built for.");
+}
+
+int is_valid(const Reading *r)
+{
+    return (r->label >> 1 & 15) != UNKNOWN_TYPE;
+}
+
+int listed(const Tables *t, const Reading *r)
+{
+    int same = r->digits.count >= (int)t->repeated && !memcmp(r->digits.at, r->digits.at + 1, r->digits.count - 1);
+    return same ? 1 : r->label >> 5 & 3;
+}
+
 /* read(tables, data, offsets, wide, validity, first, count, plans, codes, numbers, extensions, bits, reasons, slow) -> rows left out */
 static PyObject *py_read(PyObject *self, PyObject *args)
 {
@@ -355,14 +333,12 @@ static PyObject *py_read(PyObject *self, PyObject *args)
             error[i] = possible[i] = type[i] = 0;
             region[i] = 0;
             if (outcome == READ) {
-                uint32_t where = r.label >> 7, kind = r.label >> 1 & 15, listed = r.label >> 5 & 3, valid = kind != UNKNOWN_TYPE;
+                uint32_t where = r.label >> 7, kind = r.label >> 1 & 15, reaches_nobody = listed(&t, &r), valid = is_valid(&r);
                 possible[i] = (int8_t)r.plan->lengths[r.digits.count];
                 type[i] = (int8_t)kind;
                 reason[i] = (int8_t)reason_of[valid ? 0 : 1 + possible[i]];
-                if (r.digits.count >= (int)t.repeated && !memcmp(r.digits.at, r.digits.at + 1, r.digits.count - 1))
-                    listed = 1;
-                if (listed && reason_of[13 + listed]) { /* 0, `ok`: the caller wants phonenumbers' answers as they are */
-                    reason[i] = (int8_t)reason_of[13 + listed];
+                if (reaches_nobody && reason_of[13 + reaches_nobody]) { /* 0, `ok`: the caller wants phonenumbers' answers as they are */
+                    reason[i] = (int8_t)reason_of[13 + reaches_nobody];
                     valid = 0;
                 }
                 bit[i >> 3] |= mask;
@@ -404,11 +380,9 @@ static PyObject *py_read(PyObject *self, PyObject *args)
     }
     Py_END_ALLOW_THREADS
     Py_buffer *held[] = {&tables, &data, &offsets, &validity, &plans, &codes, &e164, &ext, &bits, &reasons, &slow};
-    for (size_t i = 0; i < sizeof held / sizeof *held; i++)
-        if (held[i]->obj)
-            PyBuffer_Release(held[i]);
+    release(held, sizeof held / sizeof *held);
     if (!ok)
-        return PyErr_Format(PyExc_ValueError, "The tables or a buffer are of another size than the kernel was built for.");
+        return wrong_size();
     return PyLong_FromSsize_t(left);
 }
 
@@ -434,17 +408,18 @@ static PyObject *py_plans(PyObject *self, PyObject *args)
         ((int16_t *)out.buf)[i] = plan;
     }
     Py_buffer *held[] = {&tables, &data, &offsets, &validity, &out};
-    for (size_t i = 0; i < sizeof held / sizeof *held; i++)
-        if (held[i]->obj)
-            PyBuffer_Release(held[i]);
+    release(held, sizeof held / sizeof *held);
     if (!ok)
-        return PyErr_Format(PyExc_ValueError, "The tables or a buffer are of another size than the kernel was built for.");
+        return wrong_size();
     Py_RETURN_NONE;
 }
 
 static PyMethodDef methods[] = {
     {"read", py_read, METH_VARARGS, "Read a batch of texts into the buffers given; returns how many rows phonenumbers has to read."},
     {"plans", py_plans, METH_VARARGS, "Turn a batch of region codes into plan numbers."},
+    {"splice", py_splice, METH_VARARGS, "Replace rows of a column by those of another."},
+    {"fill", py_fill, METH_VARARGS, "Write texts out of templates and the digits of fields."},
+    {"mend", py_mend, METH_VARARGS, "Find other readings of digits that make no number; returns how many rows are left to Python."},
     {NULL, NULL, 0, NULL},
 };
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_kernel", "Tables walked over Arrow strings.", 0, methods, NULL, NULL, NULL, NULL};

@@ -11,18 +11,12 @@ import phonenumbers
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ringtrue.numbering import oracle, tables
+from ringtrue.numbering import native, oracle, tables
 from ringtrue.numbering.arrays import decoded
 from ringtrue.numbering.listed import LISTED
 from ringtrue.numbering.names import ERRORS, POSSIBLE, REGIONS, SCHEMA, TYPES
+from ringtrue.numbering.native import KERNEL
 from ringtrue.reasons import REASONS
-
-try:
-    from ringtrue.numbering import _kernel
-except ImportError:
-    KERNEL = False
-else:
-    KERNEL = True
 
 CHUNK: Final = 1 << 18
 """Rows in a result batch: enough that what a batch costs in itself does not count, and E.164 offsets far from 32 bits."""
@@ -113,12 +107,12 @@ def _plans_of_strings(regions: pa.Array) -> Plans:
     if len(regions):
         validity, offsets, data = regions.buffers()
         wide = pa.types.is_large_string(regions.type)
-        _kernel.plans(_tables(), data or b"", offsets, wide, validity, regions.offset, len(regions), out)
+        native.kernel.plans(kernel_tables(), data or b"", offsets, wide, validity, regions.offset, len(regions), out)
     return out
 
 
 @cache
-def _tables() -> bytes:
+def kernel_tables() -> bytes:
     return tables.load()
 
 
@@ -144,8 +138,8 @@ def _read_batch(texts: pa.Array, plans: Plans, first: int, dialable: bool) -> pa
     extensions = pa.allocate_buffer(4 * (count + 1) + text_bytes)
     bits = pa.allocate_buffer(6 * stride)
     slow = np.empty(count, np.int32)
-    left = _kernel.read(
-        _tables(),
+    left = native.kernel.read(
+        kernel_tables(),
         data or b"",
         offsets,
         wide,

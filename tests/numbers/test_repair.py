@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import ast
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import phonenumbers
+import pyarrow as pa
 import pytest
 from phonenumbers import PhoneNumberFormat
 
+from ringtrue.numbering import plans_of
 from ringtrue.numbering.listed import listed_reason
 from ringtrue.phone import normalize_arrow
 from ringtrue.reasons import REASONS
+from ringtrue.repair_digits import FOUND, NOTHING, mended, mended_slowly
 from tests.numbers.corpus import examples, noise
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +111,34 @@ def test_example_numbers_survive_the_ways_people_write_them() -> None:
         ):
             row = normalize_arrow([text], region).to_pylist()[0]
             assert (row["e164"], row["sure"]) == (e164, True), text
+
+
+def test_the_kernel_finds_the_readings_of_digits_that_python_defines() -> None:
+    chance = random.Random(11)
+    codes = sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
+    regions = [None, *sorted(phonenumbers.SUPPORTED_REGIONS), *["US", "MX", "IT", "DE", "NZ", "TW"] * 20]
+    numbers: list[str] = []
+    for _ in range(20_000):
+        number = chance.choice(examples())
+        digits = phonenumbers.national_significant_number(number)[chance.randrange(2) :] + "7" * chance.randrange(3)
+        digits = chance.choice(
+            (digits, digits, f"0{digits}", f"1{digits}", f"044{digits}", digits[0] * len(digits), "1234567890")
+        )
+        code = str(chance.choice((number.country_code, number.country_code, chance.choice(codes))))
+        swapped = "".join(chance.sample(code, len(code)))
+        front = chance.choice(
+            ("", "", code, code * 2, f"{code}00{code}", f"{code}0", f"00{code}", f"011{code}", swapped, digits[:4])
+        )
+        numbers.append(chance.choice(("", "+")) + front + digits)
+    texts = pa.array(numbers, pa.string())
+    plans = plans_of(pa.array([chance.choice(regions) for _ in numbers], pa.string()), len(numbers))
+    groups = np.array([chance.choice((len(text), chance.randrange(1, 7))) for text in numbers])
+    fast, slow = mended(texts, plans, groups), mended_slowly(texts, plans, groups)
+    assert len(set(slow.reason.tolist())) == len({NOTHING, *FOUND})
+    for row, text in enumerate(numbers):
+        one, other = ((found.text[row].as_py(), found.reason[row]) for found in (fast, slow))
+        assert one == other, text
+        assert not one[0] or fast.sure[row] == slow.sure[row], text
 
 
 WITHOUT_KERNEL = """
