@@ -1,7 +1,10 @@
 """How fast numbers are read, beside others on the same strings: `python -m benchmarks.numbers [--parquet] [--report FILE]`.
 
 Peers live in .bench/, which this program makes: a virtual environment (rphonenumbers), node_modules (libphonenumber-js) and a program against
-Debian's libphonenumber where its headers are installed. What cannot be had is reported as not measured.
+Debian's libphonenumber where its headers are installed. Where Debian's source package is unpacked in .bench/libphonenumber, the program is
+also built with RE2 in place of ICU (benchmarks/peers/re2.sh). What cannot be had is reported as not measured.
+
+Everything in the report below the line NOTES is kept when it is written again.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +37,11 @@ from ringtrue.phone import normalize, normalize_arrow
 ROOT: Final = Path(__file__).parents[1]
 BENCH: Final = ROOT / ".bench"
 PEERS: Final = Path(__file__).parent / "peers"
+NOTES: Final = "## Notes"
+GROUP: Final = 1 << 17
+"""Rows in a row group of the Parquet files."""
+FEW_VALUES: Final = ["error", "possible", "type", "region", "reason"]
+"""Columns worth a dictionary; a dictionary of ten million numbers is given up half way, after it was made."""
 
 Line = tuple[str, float | None, str]
 """What was measured, rows per second on one core (None: not measured), and a remark."""
@@ -96,7 +105,8 @@ def peers(count: int) -> Iterator[Line]:
     )
     yield _timed("rphonenumbers (Rust)", _rphonenumbers(path))
     yield _timed("libphonenumber-js/max", _node(path))
-    yield _timed("libphonenumber C++, Debian's build", _cpp(path))
+    yield _timed("libphonenumber C++, Debian's build (ICU)", _cpp(path))
+    yield _timed("libphonenumber C++, built with RE2", _cpp_with_re2(path))
 
 
 def _timed(name: str, command: list[str | Path] | None) -> Line:
@@ -139,45 +149,63 @@ def _cpp(path: Path) -> list[str | Path] | None:
     return [program, path] if subprocess.run(command, capture_output=True, check=False).returncode == 0 else None
 
 
-def parquet(count: int, threads: int) -> tuple[float, float]:
-    """Seconds and peak megabytes for a Parquet file read, normalised and written on some threads, with a bounded queue."""
+def _cpp_with_re2(path: Path) -> list[str | Path] | None:
+    source, program = BENCH / "libphonenumber", BENCH / "peer-re2"
+    if not source.exists():
+        return None
+    if not program.exists():
+        done = subprocess.run(["/bin/sh", PEERS / "re2.sh", source, program], capture_output=True, check=False)
+        if done.returncode:
+            return None
+    return [program, path]
+
+
+def parquet(count: int, threads: int) -> tuple[float, float, float]:
+    """Seconds, seconds of processor time and peak megabytes for a Parquet file read, normalised and written on some threads, with a bounded queue."""
     source, target = BENCH / f"list-{count}.parquet", BENCH / "normalised.parquet"
     if not source.exists():
         clean = table(1_000_000, 0.0)
         with pq.ParquetWriter(source, clean.schema, compression="snappy") as writer:
             for _ in range(count // len(clean)):
-                writer.write_table(clean, row_group_size=1 << 17)
+                writer.write_table(clean, row_group_size=GROUP)
     command = [sys.executable, "-m", "benchmarks.numbers", "--parquet-worker", str(source), str(target), str(threads)]
-    seconds, peak = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    return float(seconds), float(peak)
+    seconds, busy, peak = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return float(seconds), float(busy), float(peak)
 
 
 def _parquet_worker(source: str, target: str, threads: int) -> None:
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     started = time.perf_counter()
-    file = pq.ParquetFile(source, memory_map=True)
+    metadata = pq.read_metadata(source)
+
+    def normalised(group: int) -> pa.Table:
+        """One row group; files mapped into memory would count as memory, and regions stay the dictionary they are."""
+        with pq.ParquetFile(source, metadata=metadata, read_dictionary=["region"]) as file:
+            part = file.read_row_group(group, use_threads=False)
+        return normalize_arrow(part["raw"], part["region"], repair=False)
+
     waiting: deque[Future[pa.Table]] = deque()
+    groups = iter(range(metadata.num_row_groups))
     writer: pq.ParquetWriter | None = None
     with ThreadPoolExecutor(threads) as pool:
-        for group in range(file.num_row_groups + threads):
-            if group < file.num_row_groups:
-                waiting.append(pool.submit(_read_group, source, group))
-            if len(waiting) > threads or group >= file.num_row_groups:
-                if not waiting:
-                    break
-                result = waiting.popleft().result()
-                writer = writer or pq.ParquetWriter(target, result.schema, compression="snappy", write_statistics=False)
-                writer.write_table(result)
+        waiting.extend(pool.submit(normalised, group) for group in islice(groups, threads))
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(normalised, group) for group in islice(groups, 1))
+            writer = writer or pq.ParquetWriter(
+                target,
+                result.schema,
+                compression="snappy",
+                write_statistics=False,
+                use_dictionary=FEW_VALUES,
+                column_encoding={"row": "DELTA_BINARY_PACKED"},
+            )
+            writer.write_table(result)
     if writer is not None:
         writer.close()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    sys.stdout.write(f"{time.perf_counter() - started:.2f} {peak:.0f}\n")
-
-
-def _read_group(source: str, group: int) -> pa.Table:
-    part = pq.ParquetFile(source, memory_map=True).read_row_group(group, use_threads=False)
-    return normalize_arrow(part["raw"], part["region"], repair=False)
+    sys.stdout.write(f"{time.perf_counter() - started:.2f} {time.process_time():.2f} {peak:.0f}\n")
 
 
 def report(lines: list[Line], extra: list[str]) -> str:
@@ -193,7 +221,8 @@ def report(lines: list[Line], extra: list[str]) -> str:
     )
     today = datetime.datetime.now(datetime.UTC)
     machine = (
-        f"{today:%Y-%m-%d}, {os.cpu_count()} x {processor}, Python {platform.python_version()}, pyarrow {pa.__version__}. Rows per "
+        f"{today:%Y-%m-%d}, {os.cpu_count()} x {processor}, load {os.getloadavg()[1]:.1f}, Python {platform.python_version()}, "
+        f"pyarrow {pa.__version__}. Rows per "
         "second of processor time in one process; each reads the same strings and answers E.164, possible, valid, type and region. Best of nine "
         f"runs of a million rows for ringtrue, best of three of the first rows for the others. {kernel_status()[0]}"
     )
@@ -230,14 +259,17 @@ def main() -> None:
     lines = [*ours(options.rows), *peers(options.peer_rows)]
     extra = []
     if options.parquet:
-        seconds, peak = parquet(options.parquet, os.cpu_count() or 1)
+        seconds, busy, peak = parquet(options.parquet, os.cpu_count() or 1)
         extra.append(
-            f"{options.parquet:,} rows Parquet to Parquet on {os.cpu_count()} threads: {seconds:.1f} s, {peak:.0f} MB at most."
+            f"{options.parquet:,} rows Parquet to Parquet on {os.cpu_count()} threads: {seconds:.1f} s ({busy:.1f} s of processor time), "
+            f"{peak:.0f} MB at most."
         )
     text = report(lines, extra)
     sys.stdout.write(text)
     if options.report:
-        options.report.write_text(text, encoding="utf-8")
+        before = options.report.read_text(encoding="utf-8") if options.report.exists() else ""
+        notes = before[before.find(NOTES) :] if NOTES in before else f"{NOTES}\n"
+        options.report.write_text(f"{text}\n{notes}", encoding="utf-8")
 
 
 if __name__ == "__main__":
