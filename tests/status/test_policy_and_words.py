@@ -15,6 +15,7 @@ from ringtrue.policy import Policy
 from ringtrue.reasons import REASONS
 from ringtrue.records import STATUSES
 from ringtrue.sentences import Dates, Language, detail, labels, phrase, source_name, templates
+from ringtrue.settings import PolicySettings
 from ringtrue.status import decide, validate_observations
 from tests.status.build import NOW, decided, frame, seen
 
@@ -169,14 +170,14 @@ def test_evidence_names_the_ids_that_were_given() -> None:
 
 
 def test_the_documentation_names_every_threshold_with_its_default() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "statuses.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "policies.md").read_text(encoding="utf-8")
     rows = [line.split("|")[1:3] for line in text.splitlines() if line.startswith("| `")]
     told = {
         name.strip("` "): value.strip(' `"')
         for names, values in rows
         for name, value in zip(names.split(","), values.split(","), strict=True)
     }
-    assert set(told) == {field.name for field in fields(Policy)}
+    assert set(told) == {field.name for field in fields(Policy)} | set(PolicySettings.model_fields)
     for field in fields(Policy):
         shown = told[field.name]
         if isinstance(field.default, bool | str):
