@@ -46,6 +46,6 @@ def expectations(ledger: Ledger, sources: SourceMap, now: int, *, learn: bool) -
         return known
     rates = hazards(ledger, now)
     with ledger.write() as connection:
-        known = learned(kept_expectations.arrivals(connection, sources), rates, now)
+        known = learned(kept_expectations.first_told(connection, sources), rates, now)
         kept_expectations.store(connection, known)
     return known

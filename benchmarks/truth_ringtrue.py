@@ -30,7 +30,6 @@ _CALLABLE = np.isin(STATUSES, ["active", "unverified"])
 _SUSPENDED = STATUSES.index("suspended")
 _GIVEN_UP = np.isin(STATUSES, ["do_not_call", "invalid", "disconnected"])
 _SUSPECT = 0.10
-_ARRIVAL_DAYS = 7
 _FRIDAY_OVER = 5
 """Day of the week from which nobody dials until Monday."""
 
@@ -91,7 +90,7 @@ class RingTrue:
         self._called = np.zeros(0, np.int64)
         self._recent: list[int] = []
         self._first = np.zeros(world.size, np.int8)
-        """What the first verification on arrival found: 1 alive, 2 dead."""
+        """What the first evidence that told of the line said: 1 alive, 2 dead."""
         self._expected = Expectations()
 
     def morning(self, day: int, opted: Ints, withdrawn: Ints) -> None:
@@ -125,6 +124,7 @@ class RingTrue:
         for row in np.flatnonzero(outcome == OUTCOMES.index("opted_out")).tolist():
             others = np.setdiff1d(self.judge.numbers_of(int(contact[row])), number[row])
             self._stop(others, "do_not_call", "suppression:call", int(time[row]), np.full(len(others), contact[row]))
+        self._tell(number, outcome)
         self._called = number
         self._recent = [*self._recent[-29:], len(np.unique(number))]
         self._dirty[number] = True
@@ -163,12 +163,12 @@ class RingTrue:
         self._interval(numbers[known], times[known], died=False)
         np.maximum.at(self._confirmed, numbers, times)
         self._fresh[numbers] = True
-        self._verified(numbers, times, 1)
 
-    def _verified(self, numbers: Ints, times: Ints | int, found: int) -> None:
-        """The first verification of a number counts for its lead source where it came within a week of the number."""
-        in_time = (times - BEGIN_SECONDS) // DAY - self.world.arrival[numbers] <= _ARRIVAL_DAYS
-        self._first[numbers[in_time & (self._first[numbers] == 0)]] = found
+    def _tell(self, numbers: Ints, outcome: Ints) -> None:
+        """What is told of numbers; of several things told at once the first counts."""
+        said = np.where(self._hard[outcome], 2, np.where(self._living[outcome], 1, 0)).astype(np.int8)
+        fresh = (said > 0) & (self._first[numbers] == 0)
+        self._first[numbers[fresh][::-1]] = said[fresh][::-1]
 
     def _interval(self, numbers: Ints, seen: Ints, *, died: bool) -> None:
         alive = self._confirmed[numbers]
@@ -191,7 +191,6 @@ class RingTrue:
         retired = decisions.decide(self.evidence, numbers, now)
         self.judge.changed(numbers[decisions.line[numbers] != before], decisions.line, day)
         self.judge.retired(retired, day)
-        self._verified(retired[~self.world.refused[retired]], now, 2)
         confirmed = retired[self._confirmed[retired] > 0]
         self._interval(confirmed, np.full(len(confirmed), now), died=True)
         self._confirmed[retired] = 0
@@ -293,6 +292,7 @@ class RingTrue:
             self.judge.paid(name, float(answers.cost.sum()), len(asked), int((~answers.told).sum()))
             self.evidence.add(asked, answers.outcome, f"lookup:{name}", now, group=at, log_lr=answers.log_lr)
             told = asked[answers.told]
+            self._tell(told, answers.outcome[answers.told])
             self.judge.observed(told, day)
             living = self._living[answers.outcome] & answers.told
             self._alive(asked[living], np.full(int(living.sum()), now))

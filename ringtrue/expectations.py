@@ -18,10 +18,12 @@ from ringtrue.policy import Policy
 from ringtrue.source_grades import fit_prior, posterior
 
 LEARN_DAYS = 30
-RETRY_DAYS = 1
-"""How long to wait while nothing is known yet."""
-FEWEST_VERIFIED = 30
-"""Numbers of a source verified on arrival before it has a prior of its own."""
+FEWEST_TOLD = 30
+"""Numbers of a source that somebody has told something of before it has a prior of its own."""
+SAID_DEAD_OF_DEAD = 0.92
+SAID_DEAD_OF_LIVING = 0.02
+"""How often the first call or service that tells anything says "nobody has this number", of dead lines and of live ones (the strengths of the vocabulary, and the
+calls of the decision rule's simulation). The share of dead numbers follows from the share said to be dead (Rogan and Gladen 1978)."""
 PRIOR_STEPS = (0.02, 0.04, 0.07, 0.10, 0.15, 0.20, 0.30, 0.40)
 """Shares of dead numbers that a source can have. None above 0.4: a source's name alone is half a verdict, never a whole one."""
 _RATE_STEP = 1.25
@@ -59,9 +61,8 @@ class Expectations:
         return hashlib.sha256(content).hexdigest()[:12]
 
     def due(self, now: int) -> bool:
-        """Whether it is time to learn again."""
-        days = LEARN_DAYS if self.priors or self.hazards else RETRY_DAYS
-        return now - self.learned_at >= days * 86_400_000
+        """Whether it is time to learn again: every month, and with every run while nothing is known yet."""
+        return not (self.priors or self.hazards) or now - self.learned_at >= LEARN_DAYS * 86_400_000
 
     def as_json(self) -> str:
         """For the ledger."""
@@ -76,18 +77,20 @@ class Expectations:
         return cls(told["priors"], told["hazards"], told["learned_at"])
 
 
-def learned(arrivals: pd.DataFrame, rates: pd.DataFrame, now: int) -> Expectations:
+def learned(first: pd.DataFrame, rates: pd.DataFrame, now: int) -> Expectations:
     """Expectations from what the ledger saw.
 
-    `arrivals`: source, dead and alive (numbers that the rules let pass, by what their first verification on arrival found). `rates`: index segment, column rate
-    (`staleness.learn`). A rate is named only where its step is not the default's.
+    `first`: source, dead and alive: its numbers by the first evidence that told of their line. That evidence, and not the verdict, is counted: a verdict of death takes
+    two signs, one of life takes one, so shares of verdicts would be too low. `rates`: index segment, column rate (`staleness.learn`). A rate is named only where
+    its step is not the default's.
     """
-    verified = arrivals["dead"] + arrivals["alive"]
-    shares = posterior(arrivals["dead"], verified, fit_prior(arrivals["dead"], verified)).mean
+    told = first["dead"] + first["alive"]
+    said = posterior(first["dead"], told, fit_prior(first["dead"], told)).mean
+    shares = (said - SAID_DEAD_OF_LIVING) / (SAID_DEAD_OF_DEAD - SAID_DEAD_OF_LIVING)
     priors = {
         str(source): prior_step(float(share))
-        for source, share, count in zip(arrivals["source"], shares, verified, strict=True)
-        if count >= FEWEST_VERIFIED
+        for source, share, count in zip(first["source"], shares, told, strict=True)
+        if count >= FEWEST_TOLD
     }
     usual = Policy()
     hazards = {

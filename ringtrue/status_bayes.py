@@ -134,6 +134,8 @@ class _Walk:
         self.talk_row = words.flags("reach", "reached")[outcome] & self.alive_row
         self.contact_row = self.talk_row | (words.flags("reach", "voicemail")[outcome] & self.alive_row)
         self.suspended_row = words.flags("line", "suspended")[outcome] & (weights.weight > 0)
+        # "Out of reach" is what a service that cannot see suspensions says of a barred line.
+        self.resumed_row = self.alive_row & (outcome != OUTCOMES.index("lookup_off"))
         self.hard_row, self.independent = weights.hard, weights.independent
         self.group_bit = np.where(rows.group >= 0, np.int64(1) << np.minimum(rows.group, 62).astype(np.int64), 0)
         strong = rows.log_lr >= policy.strongest_dead
@@ -264,7 +266,7 @@ class _Walk:
         """
         policy = self.policy
         first, last = self.suspended_first[:n], self.suspended_last[:n]
-        barred, living = self.suspended_row[row], self.alive_row[row]
+        barred, living = self.suspended_row[row], self.resumed_row[row]
         begun, heard = self.rows.time_of(first), self.rows.time_of(last)
         given_up = (first >= 0) & (time >= self._given_up_at(begun, heard))
         back = living & given_up

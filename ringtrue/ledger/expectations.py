@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 from sqlalchemy import Connection
 
+from ringtrue.evidence import vocabulary
 from ringtrue.expectations import Expectations
 from ringtrue.ledger import meta
 from ringtrue.ledger.database import fetch
 from ringtrue.source_names import SourceMap
 
 _NAME = "expectations"
-_ALIVE = ("active", "suspended", "wrong_person")
 
 
 def stored(connection: Connection) -> Expectations:
@@ -25,20 +25,24 @@ def store(connection: Connection, known: Expectations) -> None:
     meta.set_value(connection, _NAME, known.as_json())
 
 
-def arrivals(connection: Connection, sources: SourceMap) -> pd.DataFrame:
-    """By lead source, what the first verification on arrival found: source, dead, alive. Numbers that the rules refuse are left out."""
-    alive = ", ".join(f"'{status}'" for status in _ALIVE)
+def first_told(connection: Connection, sources: SourceMap) -> pd.DataFrame:
+    """By lead source, what the first evidence that told of a number's line said: source, dead, alive. Numbers that the rules refuse are left out."""
+    effects = vocabulary().effects
+    dead = ", ".join(f"'{name}'" for name, effect in effects.items() if effect.hard)
+    alive = ", ".join(f"'{name}'" for name, effect in effects.items() if effect.line == "alive")
     rows = fetch(
         connection,
-        "SELECT c.connection, c.first_source, sum(CASE WHEN a.status = 'disconnected' THEN 1 ELSE 0 END), "
-        f"sum(CASE WHEN a.status IN ({alive}) THEN 1 ELSE 0 END) "
-        "FROM source_arrivals AS a JOIN contacts AS c ON c.contact_id = a.contact_id GROUP BY c.connection, c.first_source",
+        f"SELECT c.connection, c.first_source, count(DISTINCT CASE WHEN q.outcome IN ({dead}) THEN q.number END), "
+        "count(DISTINCT q.number) FROM (SELECT o.number, o.outcome, "
+        "row_number() OVER (PARTITION BY o.number ORDER BY o.observed_at, o.observation_id) AS place FROM observations AS o "
+        f"WHERE NOT o.void AND o.outcome IN ({dead}, {alive})) AS q JOIN phones AS p ON p.number = q.number AND p.valid "
+        "JOIN contacts AS c ON c.contact_id = p.contact_id WHERE q.place = 1 GROUP BY c.connection, c.first_source",
     )
     counts: dict[str, list[int]] = {}
-    for name, raw, dead, living in rows:
+    for name, raw, said_dead, told in rows:
         count = counts.setdefault(sources.slug(name, raw), [0, 0])
-        count[0] += int(dead)
-        count[1] += int(living)
+        count[0] += int(said_dead)
+        count[1] += int(told) - int(said_dead)
     return pd.DataFrame(
         [(slug, *count) for slug, count in sorted(counts.items())], columns=["source", "dead", "alive"]
     ).astype({"dead": "int64", "alive": "int64"})

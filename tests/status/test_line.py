@@ -128,6 +128,8 @@ def test_suspended_is_entered_by_one_signal_and_left_by_any_sign_of_life(policy:
     assert decided(barred, seen("no_answer", "2026-06-05"), policy=policy)["status"] == "suspended"
     assert decided(barred, seen("switched_off", "2026-06-05"), policy=policy)["status"] != "suspended"
     assert decided(barred, seen("reached", "2026-06-05"), policy=policy)["status"] == "active"
+    blind = seen("lookup_off", "2026-06-05", service="twilio")
+    assert decided(barred, blind, policy=policy)["status"] == "suspended", "it says of a barred line that it is off"
 
 
 def test_suspended_is_asked_again_weekly_and_given_up_after_a_hundred_days() -> None:
