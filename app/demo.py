@@ -34,6 +34,9 @@ def demo(
         str | None, typer.Option(help="ISO code of the list's country, where the list does not say.")
     ] = None,
     contacts: Annotated[int, typer.Option(min=1, help="Contacts per CRM in a new world.")] = CONTACTS,
+    usual_ports: Annotated[
+        bool, typer.Option(help="Take the usual ports where they are free, as bookmarks expect; else any.")
+    ] = True,
 ) -> None:
     """Run the main job once against the sandbox and show what happened."""
     if data is not None and not data.is_file():
@@ -55,7 +58,9 @@ def demo(
                 country = _country_of(data)
             progress = stack.enter_context(_progress())
             with _phase(progress, "the sandbox, as it was left" if known else "the sandbox, filled with contacts"):
-                ports = stack.enter_context(running_sandbox(home, lock, contacts=contacts, data=data, country=country))
+                ports = stack.enter_context(
+                    running_sandbox(home, lock, contacts=contacts, data=data, country=country, usual_ports=usual_ports)
+                )
             settings = settle_in(home, ports, real_people=data is not None)
             with _phase(progress, "RingTrue's fields in the CRMs"):
                 prepare_crms(settings)

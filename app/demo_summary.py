@@ -14,6 +14,7 @@ from app.sync import Ran
 from assets.planner import fields_by_object
 from connectors.resources import open_ledger
 from ringtrue.ledger import decisions, spend
+from ringtrue.ledger import shown as shown_by
 from ringtrue.records import STATUSES
 from ringtrue.sentences import labels
 from ringtrue.settings import Settings
@@ -58,13 +59,19 @@ def print_summary(out: Console, settings: Settings, runs: Mapping[str, Sequence[
     """Print the tables. The line `changes: N` counts the changes that the runs planned."""
     ledger = open_ledger(settings)
     try:
-        totals = {}
+        totals, fields = {}, {}
         for name, connection in settings.connections.items():
             own = {} if connection.kind == "files" else fields_by_object(ledger, name, connection)
-            flags = frozenset(fields.do_not_call for fields in own.values())
+            flags = frozenset(one.do_not_call for one in own.values())
             totals[name] = totals_of(name, runs.get(name, ()), flags)
+            fields[name] = own
         with ledger.read() as book:
             statuses = decisions.status_counts(book)
+            statuses["wrong_person"] = decisions.wrong_persons(book)
+            shows = {
+                name: shown_by.statuses(book, name, {one.status for one in own.values()})
+                for name, own in fields.items()
+            }
             spent = spend.totals(book, [ran.run_id for rans in runs.values() for ran in rans])
     finally:
         ledger.close()
@@ -82,10 +89,15 @@ def print_summary(out: Console, settings: Settings, runs: Mapping[str, Sequence[
     out.print(table)
     out.print()
     english, chinese = labels("en"), labels("zh")
-    numbers = Table("status", "", "numbers", box=None, header_style="bold", pad_edge=False)
-    numbers.columns[2].justify = "right"
+    crms = [name for name in shown if shows[name]]
+    numbers = Table(
+        "status", "", "numbers", *(f"records, {name}" for name in crms), box=None, header_style="bold", pad_edge=False
+    )
+    for column in numbers.columns[2:]:
+        column.justify = "right"
     for status in STATUSES:
-        numbers.add_row(english[status], chinese[status], f"{statuses.get(status, 0):,}")
+        records = (f"{shows[name].get(status, 0):,}" for name in crms)
+        numbers.add_row(english[status], chinese[status], f"{statuses.get(status, 0):,}", *records)
     out.print(numbers)
     out.print()
     if spent:

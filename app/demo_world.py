@@ -34,6 +34,9 @@ _OPTIONS = {"salesforce": "--sf-port", "hubspot": "--hs-port", "pages": "--pages
 CODE_QUERY = (
     "{workspaceOrError{... on Workspace{locationEntries{loadStatus locationOrLoadError{... on PythonError{message}}}}}}"
 )
+REGISTRIES = "registries"
+REGISTRY_KINDS = ("us_national", "uk_tps", "uk_ctps", "canada")
+"""Do-not-call registries whose files the sandbox writes, each into the folder of its name."""
 DAGSTER_YAML = Path("dagster_home/dagster.yaml")
 
 
@@ -80,15 +83,15 @@ def stopped_like_ctrl_c() -> Iterator[None]:
 
 @contextmanager
 def running_sandbox(
-    home: Path, lock: int, *, contacts: int, data: Path | None, country: str | None
+    home: Path, lock: int, *, contacts: int, data: Path | None, country: str | None, usual_ports: bool = True
 ) -> Iterator[dict[str, int]]:
     """Start the stand-ins as a process of their own and yield their ports once they answer."""
     ports_file = home / "ports.json"
     ports_file.unlink(missing_ok=True)
     arguments = [sys.executable, "-m", "sandbox", "--home", str(home / "sandbox"), "--contacts", str(contacts)]
-    arguments += ["--ports-file", str(ports_file)]
+    arguments += ["--ports-file", str(ports_file), "--registries", str(home / REGISTRIES)]
     for name, option in _OPTIONS.items():
-        arguments += [option, str(_free_port(USUAL_PORTS[name]))]
+        arguments += [option, str(_free_port(USUAL_PORTS[name])) if usual_ports else "0"]
     if data is not None:
         arguments += ["--data", str(data)]
     if country is not None:
@@ -143,7 +146,7 @@ def settle_in(home: Path, ports: Mapping[str, int], *, real_people: bool = False
     """Write the demo's settings: the project's own, pointed at this sandbox, with a ledger and a Dagster home in the demo's folder.
 
     Credentials of real services are taken out of this process's environment: a demo touches nothing but the sandbox.
-    `real_people`: the CRMs hold somebody's own list, about which the stand-ins of the lookups could only make answers up: they are off.
+    `real_people`: the CRMs hold somebody's own list, about which the stand-ins of lookups and registries could only make answers up: they are off.
     """
     if not DAGSTER_YAML.is_file():
         raise SettingsError(f"There is no {DAGSTER_YAML} here. Run the demo in the project's own folder.")
@@ -159,6 +162,11 @@ def settle_in(home: Path, ports: Mapping[str, int], *, real_people: bool = False
             connection["folder"] = str(home.resolve() / name)
     if real_people:
         values.pop("lookups", None)
+    else:
+        values["registries"] = {
+            kind: {"kind": kind, "folder": str(home.resolve() / REGISTRIES / kind)} for kind in REGISTRY_KINDS
+        }
+    values.setdefault("dialing_list", {})["folder"] = str(home.resolve() / "dialing")
     values.setdefault("report", {})["folder"] = str(home.resolve() / "reports")
     path = home / "ringtrue.toml"
     path.write_text(tomli_w.dumps(values), encoding="utf-8")

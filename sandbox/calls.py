@@ -13,11 +13,13 @@ from sandbox.world import Crm, World
 
 CALLED_SHARE = 32
 """Per cent of the people who were called at least once."""
-CAMPAIGN_SHARE = 6
+CAMPAIGN_SHARE = 10
 """Per cent of the people on the latest campaign, which tries until somebody or a voicemail answers."""
 CAMPAIGN_CALLS = 8
-ANNOUNCED_SHARE = 6
-"""In ten calls to a barred line, those in which the announcement is heard."""
+SCREENING_SHARE = 50
+"""Per cent of the people on that campaign who answer no caller they do not know, and have no voicemail."""
+ANNOUNCED_SHARE, STRANGERS_SHARE = 84, 20
+"""Per cent of the barred lines whose announcement was heard lately (two calls, three of five heard it); of the wrong numbers where an agent reached the stranger."""
 _HOUR = DAY // 24
 
 SALESFORCE_WORDS: dict[str, tuple[str, ...]] = {
@@ -93,7 +95,7 @@ class PastCall(NamedTuple):
 def past_calls(world: World, person: Person, crm: Crm, written: list[Written]) -> Iterator[PastCall]:
     """The calls to a person that a CRM has on record; `written` are the person's fields there. A person in both CRMs was called from one of them."""
     yield from _campaign(world, person, crm, written)
-    yield from _announcements(world, person, crm, written)
+    yield from _lately(world, person, crm, written)
     draw = world.crowd.draws(b"calls", person.serial)
     told_agent = person.opt_out is not None and person.opt_out.where == "call"
     if draw[0] % 100 >= CALLED_SHARE and not told_agent:
@@ -136,26 +138,29 @@ def _campaign(world: World, person: Person, crm: Crm, written: list[Written]) ->
         if at <= person.created_at:
             continue
         outcome, seconds = _outcome(world, person, field, at, draw[4 + place])
+        if draw[13] % 100 < SCREENING_SHARE and seconds:
+            outcome, seconds = "no_answer", 0
         yield PastCall(person, crm, field, at, outcome, seconds, draw[4 + place])
         if outcome in ("connected", "voicemail", "wrong_number", "live_message", "left_company"):
             return
 
 
-def _announcements(world: World, person: Person, crm: Crm, written: list[Written]) -> Iterator[PastCall]:
-    """What the dialler heard in the last two weeks where a line is barred: the carrier's announcement, in three of five calls."""
-    opted = world.opted_out_at(person)
-    if opted is not None:
+def _lately(world: World, person: Person, crm: Crm, written: list[Written]) -> Iterator[PastCall]:
+    """What the dialler and its agents met in the last two weeks: the carrier's announcement where a line is barred, a stranger where it is in other hands."""
+    if world.opted_out_at(person) is not None:
         return
-    draw = world.crowd.draws(b"barred", person.serial)
+    draw = world.crowd.draws(b"lately", person.serial)
     if person.crms == "both" and crm != ("salesforce", "hubspot")[draw[0] % 2]:
         return
     for place, field in enumerate(field for field in written if field.e164 and field.field != "fax"):
         at = world.epoch_ms - (2 + draw[1 + place] % 12) * DAY - draw[1 + place] % (8 * _HOUR)
-        line = world.line(field.e164 or "")
-        if line is None or at <= person.created_at or line.state_at(at).state != "suspended":
+        truth = world.truth(person, field.e164, at)
+        if truth.line is None or at <= person.created_at:
             continue
-        if draw[8 + place] % 10 < ANNOUNCED_SHARE:
+        if truth.line.state == "suspended" and draw[8 + place] % 100 < ANNOUNCED_SHARE:
             yield PastCall(person, crm, field, at, "suspended", 0, draw[15] + place)
+        elif truth.line.working and truth.right_person is False and draw[8 + place] % 100 < STRANGERS_SHARE:
+            yield PastCall(person, crm, field, at, "wrong_number", 12 + draw[15] % 30, draw[15] + place)
 
 
 def answer_odds(line: Line, at: int) -> float:

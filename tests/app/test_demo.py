@@ -9,12 +9,19 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.stand_ins import ROOT
+from assets.dialing_list import run as write_dialing_list
+from assets.stage import now_ms
+from connectors.resources import open_ledger
+from ringtrue.records import STATUSES
+from ringtrue.sentences import labels
+from ringtrue.settings import load_settings
+from tests.stand_ins import ROOT, running_sandbox
 
 PATIENCE_SECONDS = 240
 
@@ -28,9 +35,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(folder: Path, *options: str) -> subprocess.Popen[str]:
+def start(folder: Path, *options: str, contacts: str = "40") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "app", "demo", "--once", "--contacts", "40", *options],
+        [sys.executable, "-m", "app", "demo", "--once", "--contacts", contacts, "--no-usual-ports", *options],
         cwd=folder,
         env={
             **os.environ,
@@ -56,7 +63,7 @@ def still_there(folder: Path) -> list[str]:
 
 def test_twice_and_the_second_time_there_is_nothing_to_do(folder: Path) -> None:
     for expected in (r"^changes: [1-9]\d*$", r"^changes: 0$"):
-        said, _ = (process := start(folder)).communicate(timeout=PATIENCE_SECONDS)
+        said, _ = (process := start(folder, contacts="600")).communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0, said
         assert re.search(expected, said, re.MULTILINE), said
         for line in (
@@ -70,7 +77,29 @@ def test_twice_and_the_second_time_there_is_nothing_to_do(folder: Path) -> None:
             assert re.search(rf"^{line} ", said, re.MULTILINE), said
         assert "INFO" not in said
         assert "DEBUG" not in said
+        for status in labels("en").values():
+            shown = re.search(rf"^{status} +\S+ +(.+)$", said, re.MULTILINE)
+            assert shown is not None, said
+            assert "0" not in shown[1].split(), f"{status} is missing somewhere: {shown[0]}"
     assert still_there(folder) == []
+    with running_sandbox(folder / ".demo" / "world" / "sandbox") as sandbox:
+        for name, objects, field in (
+            ("salesforce", ("Contact", "Lead"), "RingTrue_Status__c"),
+            ("hubspot", ("contacts",), "ringtrue_status"),
+        ):
+            records = [record for each in objects for record in sandbox[name].records(each)]
+            assert {record["fields"].get(field) for record in records} - {None} == set(STATUSES), name
+
+
+def test_the_dialling_list_of_the_demo_is_open(folder: Path) -> None:
+    """The stand-in registries are loaded and fresh, so that American, British and Canadian numbers may be called in their hours."""
+    said, _ = (process := start(folder)).communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, said
+    settings = load_settings(folder / ".demo" / "world" / "ringtrue.toml")
+    with closing(open_ledger(settings)) as ledger:
+        listed = write_dialing_list(ledger, settings, now_ms())
+    assert listed.may + listed.causes.total() > 0
+    assert listed.causes["registry"] == 0
 
 
 def test_stopped_in_the_middle_it_leaves_nothing_running_and_loses_nothing(folder: Path) -> None:
