@@ -6,6 +6,7 @@ A request that was surely not served (429, 5xx, no connection) is repeated; one 
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import ssl
 import time
@@ -13,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import orjson
@@ -140,6 +141,10 @@ class LookupClient:
         logging.getLogger("httpx").addFilter(_MASK)
         self.service = service
         self._base_url = base_url.rstrip("/")
+        if isinstance(auth, tuple):
+            # httpx would encode it anew for each request.
+            name = base64.b64encode(":".join(auth).encode()).decode()
+            headers, auth = {**(headers or {}), "Authorization": f"Basic {name}"}, None
         self._attempts, self._sleep = attempts, sleep
         self.pace = Pace(limits.rate_per_second, clock=clock, sleep=sleep, burst=limits.rate_per_second / 10)
         local = urlsplit(base_url).hostname in ("127.0.0.1", "localhost")
@@ -191,24 +196,39 @@ class LookupClient:
         Raises RateLimited or ServiceUnavailable when the tries are used up, ConnectionLost when the answer did not arrive, HostUnreachable when there
         was no connection, CredentialRefused (401, 403), AllowanceSpent (402), SchemaChanged (any other status).
         """
+        # An address is taken apart once, and the machinery of repeating is set up only where the first try fails: both cost more than reading an answer.
+        params = request.pop("params", None)
+        url = httpx.URL(self._base_url + path + (f"?{urlencode(params)}" if params else ""))
+        try:
+            return await self._once(method, url, judge, inspect, request)
+        except RingTrueError as error:
+            if not repeat or not _worth_repeating(error):
+                raise
+            failed: list[RingTrueError] = [error]
+
+        async def again() -> httpx.Response:
+            if failed:
+                raise failed.pop()
+            return await self._once(method, url, judge, inspect, request)
+
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(self._attempts if repeat else 1),
+            stop=stop_after_attempt(self._attempts),
             retry=retry_if_exception(_worth_repeating),
             wait=_wait,
             sleep=self._sleep,
             reraise=True,
         )
-        response: httpx.Response = await retrying(self._once, method, path, judge, inspect, request)
+        response: httpx.Response = await retrying(again)
         return response
 
     async def _once(
-        self, method: str, path: str, judge: Judge | None, inspect: Judge | None, request: dict[str, Any]
+        self, method: str, url: httpx.URL, judge: Judge | None, inspect: Judge | None, request: dict[str, Any]
     ) -> httpx.Response:
         await self.pace.take()
         lane = min(self._lanes, key=lambda each: each.busy)
         lane.busy += 1
         try:
-            response = await lane.client.request(method, self._base_url + path, **request)
+            response = await lane.client.request(method, url, **request)
         except httpx.HTTPError as exc:
             error = translate_transport_error(exc)
             if error is None:

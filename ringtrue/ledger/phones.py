@@ -106,8 +106,22 @@ def store(connection: Connection, marks: Sequence[tuple[int, int]], rows: Sequen
             {},
         )
     dirty.mark_numbers(connection, "status", [row.number for row in rows])
-    dirty.mark_numbers(connection, "scrub", [row.number for row in rows if row.e164 is not None])
+    # Without a registry there is nothing to compare with, and the first one has every number compared.
+    if fetch(connection, "SELECT 1 FROM registry_parts LIMIT 1"):
+        dirty.mark_numbers(connection, "scrub", [row.number for row in rows if row.e164 is not None])
     dirty.clear(connection, "contact_id", STAGE, marks)
+
+
+def numbers_of(connection: Connection, contact_ids: Sequence[int]) -> list[str]:
+    """The numbers of contacts, those of texts that hold none included."""
+    if not contact_ids:
+        return []
+    with batch_of(connection, contact_ids) as batch:
+        rows = fetch(
+            connection,
+            f"SELECT DISTINCT p.number FROM {batch} AS b JOIN phones AS p ON p.contact_id = b.key ORDER BY p.number",
+        )
+    return [row[0] for row in rows]
 
 
 def mark_all(connection: Connection, connection_name: str | None = None) -> int:
