@@ -91,15 +91,16 @@ def add(
     e164 = one_number(number, region)
     cause = secrets.token_hex(6)
     now = now_ms()
-    with opened() as (_, ledger), ledger.write() as book:
+    with opened() as (settings, ledger), ledger.write() as book:
         suppressing.add(
             book, ledger.key, [(e164, cause)], source="manual", evidence=evidence, actor=by, at=now, now=now
         )
         if record is not None:
             name, _, record_id = record.partition("/")
             person = suppressing.add_person(
-                book, ledger.key, name, record_id, cause=cause, evidence=evidence, actor=by, at=now, now=now
-            )
+                book, ledger.key, name, record_id, cause=cause, evidence=evidence, actor=by, at=now,
+                switchboard_people=settings.policy.switchboard_people, now=now,
+            )  # fmt: skip
             if person is None:
                 raise SettingsError(
                     f"The ledger knows no record {record_id!r} of {name!r}. Write CONNECTION/ID, as in salesforce/003…."
@@ -108,7 +109,7 @@ def add(
     if as_json:
         print_json({"event": last.event_id, "hash": last.hash})
     else:
-        out.print(f"Suppressed (event {last.event_id}). The next sync flags every record with the number.")
+        out.print(f"Suppressed (event {last.event_id}). Every record with the number is flagged within minutes.")
 
 
 @suppress.command("import")

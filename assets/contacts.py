@@ -134,12 +134,8 @@ def reconcile(ledger: Ledger, crm: Crm, origin: Origin, asked: Sequence[str], co
     counted.deleted += len(gone)
 
 
-@rare_collections()
-def pull(
-    ledger: Ledger, crm: Crm, settings: Settings, name: str, config: PullConfig
-) -> tuple[dict[str, PullCounts], list[dict[str, Any]]]:
-    """Pull all objects of a connection. Returns counts by object and a sample."""
-    connection = settings.connections[name]
+def check_identity(ledger: Ledger, crm: Crm, name: str) -> None:
+    """Note which org or portal a connection speaks to. Raises LedgerError when the ledger's records are of another one."""
     identity = crm.identity()
     with ledger.write() as book:
         other = contacts.remember_identity(book, name, identity)
@@ -148,6 +144,15 @@ def pull(
             f"This ledger holds records of {other!r} under connection {name!r}, but the credentials are for {identity!r}. "
             "Use another ledger ([ledger] url) or another connection name."
         )
+
+
+@rare_collections()
+def pull(
+    ledger: Ledger, crm: Crm, settings: Settings, name: str, config: PullConfig
+) -> tuple[dict[str, PullCounts], list[dict[str, Any]]]:
+    """Pull all objects of a connection. Returns counts by object and a sample."""
+    connection = settings.connections[name]
+    check_identity(ledger, crm, name)
     # A write that a crash left open is settled first: else the pull would take our own flag for a person's.
     settle(ledger, crm, settings, name)
     by_object = {object_name: PullCounts() for object_name in crm.objects}

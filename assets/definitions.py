@@ -11,8 +11,10 @@ from assets.code_links import with_code_links
 from assets.contacts import build_contacts
 from assets.dialing_list import build_dialing_list
 from assets.dialling_lists import build_lists, named_lists
+from assets.do_not_call import build_do_not_call
 from assets.email_preferences import build_email_preferences
 from assets.files import build_files
+from assets.fresh_contacts import build_fresh_contacts
 from assets.freshness import with_freshness
 from assets.jobs import build_jobs
 from assets.lead_source_quality import build_lead_source_quality
@@ -26,6 +28,7 @@ from assets.preview import build_changes
 from assets.registries import build_registries
 from assets.report import build_report
 from assets.review_queue import build_review_queue
+from assets.sensors import build_quick
 from assets.source_checks import build_source_checks
 from assets.source_feedback import build_source_feedback
 from assets.status import build_status
@@ -71,6 +74,10 @@ def build(settings: Settings, *, retries: bool = True) -> dg.Definitions:
     changes = [build_changes(name, connection) for name, connection in crms.items()]
     writebacks = [build_writeback(name, connection) for name, connection in crms.items()]
 
+    at_once = [build_do_not_call(name, connection) for name, connection in crms.items()]
+    at_once += [build_fresh_contacts(name, connection) for name, connection in crms.items()]
+    quick = build_quick(settings)
+
     try:
         made = build_jobs(settings, retries=retries)
     except dg.DagsterInvalidDefinitionError as error:
@@ -95,8 +102,9 @@ def build(settings: Settings, *, retries: bool = True) -> dg.Definitions:
         dialing_list,
         *changes,
         *writebacks,
+        *at_once,
     ]
-    sensors = []
+    sensors = [*quick.sensors]
     if settings.openlineage.url or settings.openlineage.file:
         sensors.append(build_openlineage(stages_of(stages, graph)))
     if settings.alerts.on:
@@ -105,7 +113,7 @@ def build(settings: Settings, *, retries: bool = True) -> dg.Definitions:
         assets=with_code_links(with_freshness(with_lineage(stages, graph), made.freshness)),
         asset_checks=[build_source_checks(settings)],
         sensors=sensors,
-        jobs=made.jobs,
+        jobs=[*made.jobs, *quick.jobs],
         schedules=made.schedules,
         resources={"ledger": LedgerResource(), **{name: CrmResource(connection=name) for name in crms}},
         executor=dg.in_process_executor,

@@ -238,6 +238,26 @@ TABLES: Final[dict[str, Table]] = {
         },
         rows="changes",
     ),
+    "do_not_call": Table(
+        {
+            "record_id": Made("the record in the CRM", ((OWN, "record_id"),)),
+            "fields": Made(
+                "the flag and the record's status: before and after",
+                (("suppressions", "number_key"), ("suppressions", "scope"), (OWN, "ours")),
+                type="json",
+            ),
+            "state": Made("applied, failed, conflict, skipped"),
+        },
+        rows="applied",
+    ),
+    "fresh_contacts": Table(
+        {
+            "record_id": Made("the record that the CRM told us about"),
+            "fields": Made("what was written to it: before and after", (_STATUS, ("status", "reason")), type="json"),
+            "state": Made("applied, failed, conflict, skipped"),
+        },
+        rows="applied",
+    ),
     "writeback": Table(
         {
             "record_id": Made("the record in the CRM", ((OWN_CHANGES, "record_id"),)),

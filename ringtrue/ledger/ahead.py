@@ -21,6 +21,11 @@ from ringtrue.ledger.journal import Change, Fields
 from ringtrue.ledger.suppressions import live_numbers, live_persons
 
 BUSY = "another run is writing this field"
+LEFT = "left to the sync"
+_OPEN = "state IN ('planned', 'sending', 'failed')"
+"""As the index on open changes says it, see `journal`."""
+NOT_SENT = frozenset({BUSY, LEFT})
+"""Errors of changes that were superseded because this delivery did not send them."""
 
 
 def still_to_send(
@@ -121,6 +126,34 @@ def take_out(connection: Connection, connection_name: str, sent: Sequence[Change
     journal.finish(connection, ended, now)
 
 
+def supersede(connection: Connection, connection_name: str, contact_ids: Sequence[int], now: int) -> None:
+    """Drop what is planned for records that are planned anew. Dialling lists that they are to leave stay planned."""
+    with batch_of(connection, contact_ids) as batch:
+        connection.execute(
+            text(
+                "UPDATE changes SET state = 'superseded', changed_at = :now WHERE connection = :connection "
+                f"AND contact_id IN (SELECT key FROM {batch}) AND state IN ('planned', 'failed') AND undoes IS NULL "
+                "AND object = (SELECT c.object FROM contacts AS c WHERE c.contact_id = changes.contact_id)"
+            ),
+            {"now": now, "connection": connection_name},
+        )
+
+
+def contacts_of(connection: Connection, connection_name: str, object_name: str, record_ids: Sequence[str]) -> list[int]:
+    """Contacts of records, with those they were merged into."""
+    if not record_ids:
+        return []
+    with batch_of(connection, record_ids) as batch:
+        rows = fetch(
+            connection,
+            f"SELECT c.contact_id, s.contact_id FROM {batch} AS b JOIN contacts AS c ON c.record_id = b.key "
+            "LEFT JOIN contacts AS s ON s.record_id = c.merged_into AND s.connection = c.connection AND s.object = c.object "
+            "WHERE c.connection = :connection AND c.object = :object",
+            {"connection": connection_name, "object": object_name},
+        )
+    return sorted({contact_id for row in rows for contact_id in row if contact_id is not None})
+
+
 def open_plans(connection: Connection, connection_name: str) -> list[str]:
     """Plans written ahead of the sync that were not finished."""
     return [
@@ -133,16 +166,35 @@ def open_plans(connection: Connection, connection_name: str) -> list[str]:
     ]
 
 
-def close(connection: Connection, connection_name: str, plan_id: str, now: int) -> None:
-    """End a plan. What it did not send is dropped, and its records are planned anew by the sync: nothing is lost."""
+def ends(connection: Connection, plan_id: str, contact_ids: Sequence[int]) -> dict[int, tuple[str, str | None]]:
+    """State and error of a plan's changes, by contact."""
+    if not contact_ids:
+        return {}
+    with batch_of(connection, contact_ids) as batch:
+        rows = fetch(
+            connection,
+            f"SELECT ch.contact_id, ch.state, ch.error FROM {batch} AS b JOIN changes AS ch ON ch.contact_id = b.key "
+            "WHERE ch.plan_id = :plan AND ch.undoes IS NULL ORDER BY ch.change_id",
+            {"plan": plan_id},
+        )
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def drop_planned(connection: Connection, connection_name: str, plan_id: str, now: int) -> None:
+    """Drop what a plan has not sent. Its records are planned anew by the sync, and so are those of failed changes: nothing is lost."""
     rows = fetch(
         connection,
         "SELECT change_id, contact_id, state FROM changes WHERE connection = :connection AND plan_id = :plan "
-        "AND state IN ('planned', 'failed') AND undoes IS NULL",
+        f"AND state <> 'sending' AND undoes IS NULL AND {_OPEN}",
         {"connection": connection_name, "plan": plan_id},
     )
-    journal.finish(connection, [("superseded", "left to the sync", row[0]) for row in rows if row[2] == "planned"], now)
+    journal.finish(connection, [("superseded", LEFT, row[0]) for row in rows if row[2] == "planned"], now)
     dirty.mark_contacts(connection, dirty.changes_stage(connection_name), [row[1] for row in rows])
+
+
+def close(connection: Connection, connection_name: str, plan_id: str, now: int) -> None:
+    """End a plan."""
+    drop_planned(connection, connection_name, plan_id, now)
     connection.execute(text("UPDATE plans SET state = 'closed' WHERE plan_id = :plan"), {"plan": plan_id})
 
 

@@ -45,17 +45,18 @@ class Written(dict[int, list[tuple[bool, dict[str, list[str | None]]]]]):
         return found
 
 
-def written(connection: Connection, connection_name: str, contact_ids: Sequence[int], since: int) -> Written:
-    """What was written ahead of the sync to contacts since a moment (ms), or is being written."""
+def written(
+    connection: Connection, connection_name: str, contact_ids: Sequence[int], since: int, *, sync_too: bool = False
+) -> Written:
+    """What was written to contacts since a moment (ms), or is being written: by a delivery ahead of the sync, with `sync_too` by anybody."""
     result = Written()
-    if not contact_ids or not was_beside(connection, connection_name, since):
+    if not contact_ids or not (sync_too or was_beside(connection, connection_name, since)):
         return result
     with batch_of(connection, contact_ids) as batch:
         rows = fetch(
             connection,
             f"SELECT ch.contact_id, ch.state, ch.fields FROM {batch} AS b JOIN changes AS ch ON ch.contact_id = b.key "
-            "JOIN plans AS p ON p.plan_id = ch.plan_id WHERE ch.connection = :connection AND p.purpose = 'ahead' "
-            "AND (ch.state = 'sending' OR (ch.state = 'applied' AND ch.changed_at >= :since)) ORDER BY ch.change_id",
+            "WHERE ch.connection = :connection AND (ch.state = 'sending' OR (ch.state = 'applied' AND ch.changed_at >= :since)) ORDER BY ch.change_id",
             {"connection": connection_name, "since": since - CLOCKS_MS},
         )
     for contact_id, state, fields in rows:

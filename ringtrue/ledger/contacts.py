@@ -133,7 +133,14 @@ def _facts(record: PulledRecord, origin: Origin, own_names: tuple[str, ...], now
 
 
 def store_page(
-    connection: Connection, origin: Origin, records: Sequence[PulledRecord], key: bytes, now: int, counts: PullCounts
+    connection: Connection,
+    origin: Origin,
+    records: Sequence[PulledRecord],
+    key: bytes,
+    now: int,
+    counts: PullCounts,
+    *,
+    beside_sync: bool = False,
 ) -> None:
     """Store pulled records and mark what changed: numbers for `phones`, flags for `opt_outs`, drift for `changes`.
 
@@ -162,7 +169,8 @@ def store_page(
                 where,
             )
         }
-        beside_us = beside.written(connection, origin.connection, [row[1] for row in known.values()], now)
+        ids = [row[1] for row in known.values()]
+        beside_us = beside.written(connection, origin.connection, ids, now, sync_too=beside_sync)
         inserts: list[tuple[Any, ...]] = []
         updates: list[tuple[Any, ...]] = []
         touched: list[tuple[int, int]] = []

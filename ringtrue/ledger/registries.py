@@ -279,8 +279,10 @@ class Scrubbed(NamedTuple):
     whole: bool
 
 
-def scrub(connection: Connection, run: str, now: int) -> Scrubbed:
+def scrub(connection: Connection, run: str, now: int, only: Sequence[str] | None = None) -> Scrubbed:
     """Compare our numbers with the registries in force: the new ones, or all of them when a version changed. What changed waits for `status`.
+
+    `only` names a few new numbers; nothing is done for them alone while all have to be compared.
 
     Listings that no registry in force bears out any more are taken away; what people asked for themselves is no matter of this.
     """
@@ -290,9 +292,17 @@ def scrub(connection: Connection, run: str, now: int) -> Scrubbed:
     last = fetch(connection, "SELECT registries FROM scrubs ORDER BY scrub_id DESC LIMIT 1")
     whole = not last or last[0][0] != versions
     totals = [0, 0, 0, 0]
-    if not whole and not dirty.waiting(connection, "number", SCRUB):
+    few = None
+    if only is not None:
+        few = (
+            []
+            if whole
+            else [(str(number), token) for number, token in dirty.marks_of(connection, "number", SCRUB, only)]
+        )
+    if few == [] or (not whole and not dirty.waiting(connection, "number", SCRUB)):
         return Scrubbed(0, 0, 0, 0, whole=False)
-    for numbers, marks in _pages(connection, whole):
+    pages = _pages(connection, whole) if few is None else iter([([number for number, _ in few], few)])
+    for numbers, marks in pages:
         before = {(row.number, row.name): row for row in listings(connection, numbers)}
         after = {(row.number, row.name): row for row in check(connection, numbers)}
         new = [row for place, row in after.items() if place not in before]

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from ringtrue.errors import LedgerError
-from ringtrue.ledger import consents, registries, suppressions
+from ringtrue.ledger import consents, registries, stops, suppressions
 from ringtrue.ledger.consents import Consent
 from ringtrue.ledger.database import batch_of, fetch
+from ringtrue.ledger.stops import Stop
 from ringtrue.ledger.suppressions import LIVE, Kind, Scope, Suppression, number_key
 
 PAGE = 20_000
@@ -73,11 +74,10 @@ def add_person(
     evidence: str,
     actor: str,
     at: int,
+    switchboard_people: int,
     now: int,
 ) -> int | None:
-    """Suppress a person, and by the next sync their numbers. Returns the contact, or None where the ledger knows no such record."""
-    from ringtrue.ledger import dirty
-
+    """Suppress a person and their numbers. Returns the contact, or None where the ledger knows no such record."""
     found = fetch(
         connection,
         "SELECT contact_id FROM contacts WHERE connection = :connection AND record_id = :record",
@@ -86,9 +86,8 @@ def add_person(
     if not found:
         return None
     contact_id = int(found[0][0])
-    event = Suppression("opt_out", "person", None, contact_id, cause, "manual", evidence, actor, at)
-    suppressions.append(connection, key, [event], now)
-    dirty.mark_contacts(connection, "opt_outs", [contact_id])
+    stop = Stop((contact_id,), None, cause, "manual", evidence, actor, at)
+    stops.commit(connection, key, [stop], switchboard_people, now)
     return contact_id
 
 

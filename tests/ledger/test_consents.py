@@ -86,8 +86,9 @@ def test_reconsent_lifts_the_person_with_the_number_and_keeps_the_consent(ledger
     read_numbers(ledger)
     with ledger.write() as book:
         person = suppressing.add_person(
-            book, ledger.key, "salesforce", "a", cause="c", evidence="call", actor="Ann", at=NOW, now=NOW
-        )
+            book, ledger.key, "salesforce", "a", cause="c", evidence="call", actor="Ann", at=NOW,
+            switchboard_people=5, now=NOW,
+        )  # fmt: skip
         suppressing.add(
             book, ledger.key, [(MOBILE, "c")], source="manual", evidence="call", actor="Ann", at=NOW, now=NOW
         )

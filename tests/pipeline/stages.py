@@ -6,6 +6,7 @@ import os
 import sys
 
 from assets.contacts import PullConfig, pull
+from assets.do_not_call import Delivered, deliver_flags
 from assets.opt_outs import OptOutsConfig
 from assets.opt_outs import run as run_opt_outs
 from assets.phones import PhonesConfig
@@ -44,6 +45,17 @@ def deliver(settings: Settings, name: str, run: str = "run", config: WritebackCo
         crm.close()
 
 
+def flag(settings: Settings, name: str, run: str = "run") -> Delivered:
+    """The delivery of do-not-call flags alone."""
+    crm = connect(name, settings.connections[name])
+    ledger = open_ledger(settings)
+    try:
+        return deliver_flags(ledger, crm, settings, name, run, run)
+    finally:
+        ledger.close()
+        crm.close()
+
+
 def say(line: str) -> None:
     """Write a line for the test to read."""
     sys.stdout.write(f"{line}\n")
@@ -51,13 +63,16 @@ def say(line: str) -> None:
 
 
 def serve() -> None:
-    """Fork a child for each line, a connection's name: it says "ready" and its pid, waits for the word and writes back. Its end is told as well."""
+    """Fork a child for each line, a connection's name: it says "ready" and its pid, waits for the word and writes back. Its end is told as well.
+
+    "do-not-call" before the name: it delivers the flags that wait, and nothing else.
+    """
     for line in sys.stdin:
         child = os.fork()
         if not child:
             say(f"ready {os.getpid()}")
             sys.stdin.readline()
-            deliver(load_settings(), line.strip())
+            (flag if line.startswith("do-not-call ") else deliver)(load_settings(), line.split()[-1])
             os._exit(0)
         _, status = os.waitpid(child, 0)
         say(f"ended {os.waitstatus_to_exitcode(status)}")
