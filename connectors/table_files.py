@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -31,6 +32,7 @@ SAMPLE_ROWS = 300
 WORKBOOK_BYTES = 1 << 31
 """A workbook that unpacks to more than two gigabytes is refused: its texts are held in memory by the reader."""
 LONGEST_LINE = 1 << 24
+LINES_AT_ONCE = 500
 _DAMAGED = (zipfile.BadZipFile, zlib.error, ParseError)
 
 
@@ -74,6 +76,7 @@ class TableFile:
         self.header_line = 0
         """Line of the header; 0 where the file begins with its first contact."""
         self._skip = 0
+        self.lines_read = 0
         self._find_header()
 
     @property
@@ -159,32 +162,43 @@ class TableFile:
             except UnicodeDecodeError as exc:
                 raise FileUnreadable(f"{self.path.name} is not {self._encoding.name} throughout. {ADVICE}") from exc
 
-    def lines(self, file: TextIO) -> Iterator[str]:
-        """Lines with their ends, without NUL characters. Raises FileUnreadable for one without an end in sight."""
-        line = 0
-        while text := file.readline(LONGEST_LINE):
-            line += 1
-            if len(text) >= LONGEST_LINE:
+    def line_parts(self, file: TextIO) -> Iterator[list[str]]:
+        """Lines with their ends, without NUL characters, some thousand at a time. Raises FileUnreadable for one without an end in sight."""
+        lines = iter(partial(file.readline, LONGEST_LINE), "")
+        read = 0
+        while part := list(itertools.islice(lines, LINES_AT_ONCE)):
+            longest = max(part, key=len)
+            if len(longest) >= LONGEST_LINE:
                 raise FileUnreadable(
-                    f"Line {line} of {self.path.name} is longer than {LONGEST_LINE >> 20} million characters: that is no list of rows."
+                    f"Line {read + part.index(longest) + 1} of {self.path.name} is longer than {LONGEST_LINE >> 20} million characters: "
+                    "that is no list of rows."
                 )
-            yield text.replace("\0", "") if self._encoding.has_nul else text
+            read += len(part)
+            yield [text.replace("\0", "") for text in part] if self._encoding.has_nul else part
+
+    def lines(self, file: TextIO) -> Iterator[str]:
+        """The same line by line."""
+        return itertools.chain.from_iterable(self.line_parts(file))
 
     def records(self, lines: Iterator[str]) -> Iterator[tuple[int, list[str] | str]]:
-        """The line each row begins in and its cells as they stand, or a reason in place of cells. A blank line is a row without cells."""
+        """The line each row begins in and its cells as they stand, or a reason in place of cells. A blank line is a row without cells.
+
+        `lines_read` tells the line it ends in.
+        """
         reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
-        before = 0
+        self.lines_read = before = 0
         while True:
             try:
-                cells = next(reader)
-            except StopIteration:
-                return
+                for cells in reader:
+                    self.lines_read = reader.line_num
+                    yield before + 1, cells
+                    before = self.lines_read
             except csv.Error as exc:
+                self.lines_read = reader.line_num
                 yield before + 1, self._broken(exc, before + 1)
-                before = reader.line_num
-                continue
-            yield before + 1, cells
-            before = reader.line_num
+                before = self.lines_read
+            else:
+                return
 
     def _text_rows(self) -> Iterator[tuple[int, list[str] | str]]:
         with self.open_text() as file:
@@ -268,7 +282,7 @@ class TableFile:
                 size = sum(part.file_size for part in parts.infolist())
         except zipfile.BadZipFile as exc:
             raise FileUnreadable(
-                f"{self.path.name} is not an .xlsx workbook, or it has a password: save it again without one."
+                f"{self.path.name} is not an .xlsx workbook, or a password protects it. Save it again without one."
             ) from exc
         if size > WORKBOOK_BYTES:
             raise FileUnreadable(f"{self.path.name} unpacks to {size >> 20} MB: save it as CSV UTF-8.")

@@ -62,8 +62,9 @@ def answer(texts: Sequence[str], regions: Any, places: Sequence[str] | None, tal
         _where(doubtful, e164),
     ]
     _count(tally, texts, row, first, status, reason, kind, read, good)
-    one = [cell.take(pa.array(first)) for cell in cells]
-    return _together(one, cells, row, first, several) if len(several) else one
+    if len(first) == len(row):
+        return cells
+    return _together([cell.take(pa.array(first)) for cell in cells], cells, row, first, several)
 
 
 def _text(column: Any) -> pa.Array:
@@ -113,12 +114,12 @@ def _count(
     good: Any,
 ) -> None:
     """Fields are counted by their best status, and by the reason of their first number; types and countries by valid numbers."""
-    best = np.full(len(first), len(_RANK))
     codes = pc.index_in(status, pa.array(_RANK)).to_numpy(zero_copy_only=False)
-    np.minimum.at(best, row, codes)
-    for code, count in zip(*np.unique(best, return_counts=True), strict=True):
-        tally.statuses[_RANK[int(code)]] += int(count)
-    firsts = reason.take(pa.array(first))
+    best = np.minimum.reduceat(codes, first) if len(first) < len(codes) else codes
+    for word, count in zip(_RANK, np.bincount(best, minlength=len(_RANK)).tolist(), strict=True):
+        if count:
+            tally.statuses[word] += count
+    firsts = reason if len(first) == len(row) else reason.take(pa.array(first))
     _add(tally.reasons, firsts)
     mask = pa.array(good)
     _add(tally.types, kind.filter(mask))

@@ -9,13 +9,10 @@ from typing import Any, NamedTuple
 from connectors.table_files import RejectedRow, TableFile, cell_text, names_the_separator
 
 BATCH = 50_000
-
-
-class Row(NamedTuple):
-    """A row that fits the header. `cells` are texts; `original` is the text of the line, or the cells of a workbook."""
-
-    cells: list[str]
-    original: Any
+BATCH_CHARACTERS = 1 << 25
+_PART = 5_000
+_CELL = 100
+"""Characters that a cell of a workbook counts for."""
 
 
 class Odd(NamedTuple):
@@ -26,55 +23,74 @@ class Odd(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Rows of the list in their order."""
+    """Rows of the list in their order: their cells as texts, and what stood there, the text of the line or the cells of a workbook."""
 
-    rows: list[Row]
+    cells: list[list[str]]
+    originals: list[Any]
     odd: list[Odd]
+
+
+_Rows = Iterator[tuple[int, list[str] | str, Any]]
 
 
 def batches(table: TableFile, moved: Callable[[int], object]) -> Iterator[Batch]:
     """The rows below the header. `moved` is told how far in the file we are: bytes of a text, rows of a workbook."""
-    source = _workbook(table, moved) if table.is_workbook else _text(table, moved)
+    source: _Rows = _workbook(table, moved) if table.is_workbook else _text(table, moved)
     width = len(table.columns)
-    while part := list(itertools.islice(source, BATCH)):
-        rows: list[Row] = []
+    while True:
+        cells: list[list[str]] = []
+        originals: list[Any] = []
         odd: list[Odd] = []
-        for line, cells, original in part:
-            if isinstance(cells, str):
-                odd.append(Odd(RejectedRow(line, cells), original))
-            elif len(cells) == width:
-                rows.append(Row(cells, original))
-            elif table.is_workbook and len(cells) < width:
-                rows.append(Row([*cells, *[""] * (width - len(cells))], original))
-            else:
-                reason = f"It has {len(cells)} columns where the header has {width}."
-                odd.append(Odd(RejectedRow(line, reason), original))
-        yield Batch(rows, odd)
+        characters = 0
+        while len(cells) + len(odd) < BATCH and characters < BATCH_CHARACTERS:
+            before = len(cells) + len(odd)
+            for line, found, original in itertools.islice(source, _PART):
+                if isinstance(found, str):
+                    odd.append(Odd(RejectedRow(line, found), original))
+                elif len(found) == width:
+                    cells.append(found)
+                    originals.append(original)
+                elif table.is_workbook and len(found) < width:
+                    cells.append([*found, *[""] * (width - len(found))])
+                    originals.append(original)
+                else:
+                    reason = f"It has {len(found)} columns where the header has {width}."
+                    odd.append(Odd(RejectedRow(line, reason), original))
+            if len(cells) + len(odd) == before:
+                break
+            characters += sum(map(len, originals[-_PART:])) * (_CELL if table.is_workbook else 1)
+        if not cells and not odd:
+            return
+        yield Batch(cells, originals, odd)
 
 
-def _text(table: TableFile, moved: Callable[[int], object]) -> Iterator[tuple[int, list[str] | str, str]]:
-    taken: list[str] = []
+def _text(table: TableFile, moved: Callable[[int], object]) -> _Rows:
+    """Lines are kept until their row is complete: a value may go over several."""
+    kept: list[str] = []
+    passed = 0
     with table.open_text() as file:
 
         def lines() -> Iterator[str]:
-            for line in table.lines(file):
-                taken.append(line)
-                yield line
-
-        for number, (line, cells) in enumerate(table.records(lines())):
-            original = taken[0] if len(taken) == 1 else "".join(taken)
-            taken.clear()
-            if number % BATCH == 0:
+            for part in table.line_parts(file):
                 moved(file.buffer.tell())
-            if line <= table.header_line or not cells:
-                continue
-            if isinstance(cells, str) or any(cells):
+                kept.extend(part)
+                yield from part
+
+        header = table.header_line
+        for line, cells in table.records(lines()):
+            end = table.lines_read
+            start = line - 1 - passed
+            original = kept[start] if end == line else "".join(kept[start : end - passed])
+            if start > _PART:
+                del kept[:start]
+                passed += start
+            if line > header and cells and (isinstance(cells, str) or any(cells)):
                 if line == 1 and not isinstance(cells, str) and names_the_separator(cells):
                     continue
                 yield line, cells, original
 
 
-def _workbook(table: TableFile, moved: Callable[[int], object]) -> Iterator[tuple[int, list[str], list[Any]]]:
+def _workbook(table: TableFile, moved: Callable[[int], object]) -> _Rows:
     width = len(table.columns)
     with table.open_sheet() as sheet:
         for line, found in enumerate(sheet.iter_rows(), start=1):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -24,6 +25,8 @@ from ringtrue.countries import region_of
 from ringtrue.errors import FileUnreadable, SettingsError
 
 SHOWN_ODD = 20
+WORKBOOKS = (".xlsx", ".xlsm")
+OLD_WORKBOOKS = (".xls", ".ods", ".numbers")
 NOT_CHECKED = "not checked (--suppressed checks it against the ledger)"
 
 
@@ -54,7 +57,13 @@ def clean(
     """Clean the numbers of a list in a file: a copy with E.164, status and reason behind each phone column, and a report. Needs no CRM."""
     if not file.is_file():
         raise FileUnreadable(f"There is no file {file}.")
-    ending = ".xlsx" if file.suffix.lower() in (".xlsx", ".xlsm") else file.suffix or ".csv"
+    ending = (
+        ".xlsx"
+        if file.suffix.lower() in WORKBOOKS
+        else ".csv"
+        if file.suffix.lower() in OLD_WORKBOOKS
+        else file.suffix or ".csv"
+    )
     copy = to or file.with_name(f"{file.stem}.cleaned{ending}")
     page = check_report(report or file.with_name(f"{file.stem}.report.html"))
     beside = copy.with_name(f"{copy.stem}.not-read.txt")
@@ -70,11 +79,11 @@ def clean(
         told = (*TOLD, "do not call") if permit else TOLD
         writer.header(_new_names(table.columns, layout.phones, told))
         for batch in batches(table, moved):
-            writer.rows(batch.rows, _answers(batch, layout, tallies, permit))
+            writer.rows(batch, _answers(batch, layout, tallies, permit))
             if batch.odd:
                 write_odd(beside, batch.odd, more=bool(odd))
                 odd_lines += [one.rejected for one in batch.odd[: SHOWN_ODD - len(odd_lines)]]
-            rows, odd = rows + len(batch.rows), odd + len(batch.odd)
+            rows, odd = rows + len(batch.cells), odd + len(batch.odd)
     permission = "not checked" if permit is None else _permission_words(permit.counts)
     facts = {
         "file": file.name, "rows": rows, "output": copy.name, "region": _region_words(layout, table),
@@ -98,7 +107,7 @@ def clean(
 
 
 def _check_places(file: Path, copy: Path, page: Path, beside: Path, *, force: bool) -> None:
-    if copy.suffix.lower() in (".xls", ".ods"):
+    if copy.suffix.lower() in OLD_WORKBOOKS:
         raise SettingsError(f"A {copy.suffix} workbook cannot be written: name the copy .xlsx or .csv.")
     for path in (copy, page, beside):
         if path.resolve() == file.resolve():
@@ -122,11 +131,12 @@ def _new_names(columns: tuple[str, ...], phones: tuple[int, ...], told: tuple[st
 
 
 def _answers(batch: Batch, layout: Layout, tallies: list[Tally], permit: Any) -> list[pa.Array]:
-    rows = [row.cells for row in batch.rows]
+    rows = batch.cells
     regions: Any = layout.region
     if layout.countries:
-        known = layout.region
-        regions = [next((found for at in layout.countries if (found := region_of(row[at]))), known) for row in rows]
+        regions = pc.coalesce(
+            *(_codes([row[at] for row in rows]) for at in layout.countries), pa.scalar(layout.region, pa.string())
+        )
     towns = [", ".join(filter(None, (row[at] for at in layout.towns))) for row in rows] if layout.towns else None
     cells: list[pa.Array] = []
     for place, tally in zip(layout.phones, tallies, strict=True):
@@ -135,6 +145,13 @@ def _answers(batch: Batch, layout: Layout, tallies: list[Tally], permit: Any) ->
         if permit:
             cells.append(pa.array(permit.told(one[0].to_pylist()), pa.string()))
     return cells
+
+
+def _codes(countries: list[str]) -> pa.Array:
+    """The country code of each row, null where none is understood."""
+    written = pc.dictionary_encode(pa.array(countries, pa.string()))
+    known = pa.array([region_of(country) for country in written.dictionary.to_pylist()], pa.string())
+    return known.take(written.indices)
 
 
 def _permission() -> Any:
@@ -150,7 +167,7 @@ def _progress(file: Path, *, quiet: bool) -> Iterator[Callable[[int], object]]:
     if quiet or not err.is_terminal:
         yield lambda _: None
         return
-    total = None if file.suffix.lower() in (".xlsx", ".xlsm") else file.stat().st_size
+    total = None if file.suffix.lower() in WORKBOOKS else file.stat().st_size
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task(escape(file.name), total=total)

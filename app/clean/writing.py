@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import os
@@ -12,17 +13,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import openpyxl
 import pyarrow as pa
 import pyarrow.compute as pc
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
-from app.clean.batches import Odd, Row
+from app.clean.batches import Batch, Odd
 from connectors.table_files import TableFile
 
-_PLAIN = r"[\d\s().\-/+;,]*(?:(?:x|#|\s[^\W\d_]+[.:]?)\s*\d+)?\s*"
+_PLAIN = r"[\d\s().\-/+;,]*(?:(?:x|#|\s\(?[^\W\d_]+[.:)]?)\s*\d*)?\s*"
 """What may follow a plus or a minus that runs nothing: numbers as people write them."""
+_FORMULA = ("=", "@", "＝", "＋", "－", "＠", "\t", "\r")
+_STARTS = frozenset((*_FORMULA, "+", "-"))
+_HARMLESS = re.compile(rf"[+-]{_PLAIN}")
 
 
 class Writer(Protocol):
@@ -34,7 +39,7 @@ class Writer(Protocol):
     def header(self, added: Sequence[str]) -> None:
         """Write the header with the new columns."""
 
-    def rows(self, rows: Sequence[Row], added: Sequence[pa.Array]) -> None:
+    def rows(self, batch: Batch, added: Sequence[pa.Array]) -> None:
         """Write rows with the cells of the new columns."""
 
 
@@ -60,7 +65,8 @@ def writing(table: TableFile, path: Path) -> Iterator[Writer]:
             sheets.save(place)
             return
         mark = table.encoding not in ("utf-8", "ascii")
-        with place.open("w", encoding="utf-8-sig" if mark else "utf-8", newline="") as file:
+        with place.open("wb") as file:
+            file.write(codecs.BOM_UTF8 if mark else b"")
             yield TextWriter(table, file)
             file.flush()
             os.fsync(file.fileno())
@@ -74,28 +80,43 @@ class TextWriter:
         self._table = table
         self._file = file
         self._delimiter = table.delimiter
-        self._end = "\r\n"
-        mark = re.escape(self._delimiter)
-        tab = "" if self._delimiter == "\t" else "\t"
+        self._end: str | None = None
         # A cell begins at the line's start or behind a separator, in a quotation mark or not.
-        self._dangerous = re.compile(f'(?:^|{mark})"?(?:[=@＝＋－＠\r{tab}]|[+-](?!{_PLAIN}(?:["\r\n{mark}]|$)))')
+        self._suspicious = f'(?:^|[\n{re.escape(self._delimiter)}])"?[{"".join(map(re.escape, (*_FORMULA, "+", "-")))}]'
 
     def header(self, added: Sequence[str]) -> None:
         self._line([*self._table.columns, *added])
 
-    def rows(self, rows: Sequence[Row], added: Sequence[pa.Array]) -> None:
+    def rows(self, batch: Batch, added: Sequence[pa.Array]) -> None:
+        if not batch.cells:
+            return
+        texts = [self._text(cells) for cells in batch.cells] if self._table.is_workbook else batch.originals
+        if self._end is None:
+            self._end = texts[0][len(texts[0].rstrip("\r\n")) :] or "\r\n"
+        bare = self._made_safe(batch, pc.ascii_rtrim(pa.array(texts, pa.large_string()), "\r\n"))
         behind = pc.binary_join_element_wise(*(self._cells(one) for one in added), self._delimiter)
-        tails: list[str] = behind.to_numpy(zero_copy_only=False).tolist()
-        dangerous, delimiter, write = self._dangerous.search, self._delimiter, self._file.write
-        out: list[str] = []
-        for row, tail in zip(rows, tails, strict=True):
-            original = row.original if isinstance(row.original, str) else self._text(row.cells)
-            bare = original.rstrip("\r\n")
-            end = original[len(bare) :] or self._end
-            if dangerous(bare):
-                bare = self._made_safe(row.cells, bare)
-            out.append(f"{bare}{delimiter}{tail}{end}")
-        write("".join(out))
+        end, nothing, mark = (pa.scalar(text, pa.large_string()) for text in (self._end, "", self._delimiter))
+        tails = pc.binary_join_element_wise(behind.cast(pa.large_string()), end, nothing)
+        lines = pc.binary_join_element_wise(bare, tails, mark)
+        # The lines lie in memory one behind the other, as they belong into the file.
+        _, offsets, characters = lines.buffers()
+        first, *_, last = np.frombuffer(offsets, np.int64)[[lines.offset, lines.offset + len(lines)]]
+        self._file.write(memoryview(characters)[first:last])
+
+    def _made_safe(self, batch: Batch, bare: pa.Array) -> pa.Array:
+        """Lines whose cells a spreadsheet would run, written anew."""
+        suspects = np.flatnonzero(pc.match_substring_regex(bare, self._suspicious).to_numpy(zero_copy_only=False))
+        told: list[str] = []
+        mask = np.zeros(len(bare), dtype=bool)
+        for place in suspects.tolist():
+            cells = batch.cells[place]
+            safe = [_safe(cell) if cell[:1] in _STARTS else cell for cell in cells]
+            if safe != cells:
+                line = bare[place].as_py()
+                told.append(self._text(safe, quote_all=line.startswith('"') and line.endswith('"')))
+                mask[place] = True
+                self.guarded += sum(one != cell for one, cell in zip(safe, cells, strict=True))
+        return pc.replace_with_mask(bare, pa.array(mask), pa.array(told, pa.large_string())) if told else bare
 
     def _cells(self, values: pa.Array) -> pa.Array:
         """Values with quotation marks where they need them."""
@@ -111,18 +132,8 @@ class TextWriter:
         csv.writer(line, delimiter=self._delimiter, lineterminator="", **options).writerow(cells)
         return line.getvalue()
 
-    def _made_safe(self, cells: Sequence[str], bare: str) -> str:
-        safe = [_safe(cell) for cell in cells]
-        changed = sum(one != cell for one, cell in zip(safe, cells, strict=True))
-        self.guarded += changed
-        return self._text(safe, quote_all=bare.startswith('"') and bare.endswith('"')) if changed else bare
-
     def _line(self, cells: Sequence[str]) -> None:
-        self._file.write(self._text([_safe(cell) for cell in cells]) + self._end)
-
-
-_FORMULA = ("=", "@", "＝", "＋", "－", "＠", "\t", "\r")
-_HARMLESS = re.compile(rf"[+-]{_PLAIN}")
+        self._file.write((self._text([_safe(cell) for cell in cells]) + "\r\n").encode())
 
 
 def _safe(cell: str) -> str:
@@ -144,11 +155,11 @@ class WorkbookWriter:
     def header(self, added: Sequence[str]) -> None:
         self._sheet.append([self._plain(name) for name in (*self._table.columns, *added)])
 
-    def rows(self, rows: Sequence[Row], added: Sequence[pa.Array]) -> None:
+    def rows(self, batch: Batch, added: Sequence[pa.Array]) -> None:
         width = len(self._table.columns)
+        rows = batch.originals if self._table.is_workbook else batch.cells
         for row, *told in zip(rows, *(one.to_pylist() for one in added), strict=True):
-            cells = row.cells if isinstance(row.original, str) else row.original
-            kept = [self._kept(cell) for cell in cells[:width]]
+            kept = [self._kept(cell) for cell in row[:width]]
             kept += [None] * (width - len(kept))
             self._sheet.append([*kept, *(self._plain(value) for value in told)])
 

@@ -183,6 +183,8 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path: Path, capsys: pytest.Capt
     book.save(tmp_path / "whole.xlsx")
     short = (tmp_path / "whole.xlsx").read_bytes()[:20_000]
     assert "xlsx" in refusal(capsys, made("short.xlsx", short))
+    assert "password protects it" in refusal(capsys, made("locked.xlsx", b"\xd0\xcf\x11\xe0" * 99))
+    assert "save it as .xlsx" in refusal(capsys, made("old.xls", b"\xd0\xcf\x11\xe0" * 99))
     copy = tmp_path / "a.cleaned.csv"
     copy.write_text("mine")
     assert "--force" in refusal(capsys, tmp_path / "a.csv")

@@ -306,7 +306,7 @@ def test_a_zip_that_is_no_workbook_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("list.xlsx", b"not a workbook", "is not an .xlsx workbook, or it has a password"),
+        ("list.xlsx", b"not a workbook", "is not an .xlsx workbook, or a password protects it"),
         ("list.xls", b"old", "save it as .xlsx or as CSV UTF-8"),
         ("list.csv", b"", "is empty"),
         ("list.csv", b"\n\n\n", "holds no rows"),
