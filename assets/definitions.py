@@ -1,5 +1,7 @@
 """The whole pipeline, in the order the data flows. Loading it reads ringtrue.toml and nothing else."""
 
+from pathlib import Path
+
 import dagster as dg
 
 from assets.alerts import build_alerts
@@ -121,7 +123,20 @@ def build(settings: Settings, *, retries: bool = True) -> dg.Definitions:
     return dg.Definitions.merge(pipeline, build_backup(settings))
 
 
+def refuse_second_ledger(settings: Settings) -> None:
+    """Raise SettingsError where Dagster was started in another folder than the settings': a relative ledger would begin anew there, without any opt-out."""
+    file = settings_path()
+    scheme, _, place = settings.ledger.url.partition("///")
+    if scheme == "sqlite:" and not place.startswith("/") and file.is_absolute() and file.parent != Path.cwd():
+        raise SettingsError(
+            f"[ledger] url in {file} is relative, but Dagster was started in another folder, where it would make a second, empty ledger. "
+            f'Write url = "sqlite:///{file.parent / place}", or start Dagster in {file.parent}.'
+        )
+
+
 @dg.definitions
 def defs() -> dg.Definitions:
     """What `workspace.yaml` loads."""
-    return build(load_settings())
+    settings = load_settings()
+    refuse_second_ledger(settings)
+    return build(settings)

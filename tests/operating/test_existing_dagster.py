@@ -12,6 +12,9 @@ import yaml
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 
+from assets.definitions import refuse_second_ledger
+from ringtrue.errors import SettingsError
+from ringtrue.settings import Settings
 from tests.stand_ins import ROOT
 
 THEIRS = """
@@ -80,3 +83,15 @@ def test_loaded_by_their_dagster_from_an_environment_of_its_own(elsewhere: Path)
         assert schedules["salesforce_schedule"].default_status == dg.DefaultScheduleStatus.STOPPED
         assert schedules["hubspot_schedule"].default_status == dg.DefaultScheduleStatus.RUNNING
     assert not (elsewhere / "data").exists(), "loading makes no second ledger where their Dagster happens to run"
+
+
+def test_a_ledger_that_would_begin_anew_in_their_folder_is_refused(
+    elsewhere: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.model_validate({"ledger": {"url": "sqlite:///data/ledger.db"}})
+    refuse_second_ledger(settings)
+    monkeypatch.chdir(tmp_path_factory.mktemp("theirs"))
+    with pytest.raises(SettingsError, match=f'Write url = "sqlite:///{elsewhere}/data/ledger.db"'):
+        refuse_second_ledger(settings)
+    refuse_second_ledger(Settings.model_validate({"ledger": {"url": f"sqlite:///{elsewhere}/ledger.db"}}))
+    refuse_second_ledger(Settings.model_validate({"ledger": {"url": "postgresql://ringtrue@db.example.com/ringtrue"}}))
