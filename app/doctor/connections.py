@@ -7,33 +7,27 @@ from pathlib import Path
 
 from app.doctor.finding import Finding, joined
 from app.wanted import wanted_feedback, wanted_fields
+from assets.files import lists_in
 from connectors.crm import Crm
 from connectors.listening import Listener
 from connectors.resources import connect, target_of
-from ringtrue.errors import FieldMissing, RingTrueError
+from ringtrue.errors import FieldMissing, HostUnreachable, RingTrueError
 from ringtrue.fields import own_fields
 from ringtrue.ledger import Ledger, inbox
 from ringtrue.settings import Connection, Settings
 
 CLOCK_WARNING, CLOCK_WRONG = 30.0, 240.0
 """Seconds of skew. Signed logins and webhooks are refused from five minutes on."""
-_PATHS_END = "v3"
 
 
 def files(name: str, connection: Connection) -> Iterator[Finding]:
     """A folder of lists."""
     folder = Path(connection.folder)
     if not folder.is_dir():
-        yield Finding(
-            name,
-            "folder",
-            "wrong",
-            f"There is no folder {folder.resolve()}.",
-            f"Make it, or correct folder under [connections.{name}].",
-        )
+        said = f"There is no folder {folder.resolve()}: nothing is imported."
+        yield Finding(name, "folder", "warning", said, f"Make it, or correct folder under [connections.{name}].")
         return
-    lists = [path for path in folder.iterdir() if path.suffix.lower() in (".csv", ".xlsx", ".xlsm", ".tsv", ".txt")]
-    yield Finding(name, "folder", "ok", f"{folder.resolve()}: {len(lists)} lists")
+    yield Finding(name, "folder", "ok", f"{folder.resolve()}: {len(lists_in(folder))} lists")
 
 
 def crm(name: str, connection: Connection, settings: Settings, ledger: Ledger | None) -> Iterator[Finding]:
@@ -41,7 +35,16 @@ def crm(name: str, connection: Connection, settings: Settings, ledger: Ledger | 
     target = target_of(name, connection)
     opened = connect(name, connection, soon=True)
     try:
-        identity = opened.identity()
+        try:
+            identity = opened.identity()
+        except HostUnreachable:
+            if target.live:
+                raise
+            todo = f"Start `ringtrue sandbox`, or set {' and '.join(target.missing)} for the real one."
+            yield Finding(
+                name, "credentials", "wrong", f"The sandbox does not answer at {connection.sandbox_url}.", todo
+            )
+            return
         where = "" if target.live else f" of the sandbox: {' and '.join(target.missing)} are not set"
         yield Finding(name, "credentials", "ok", f"logged in to {identity}{where}")
         yield from _same_org(name, identity, ledger)
@@ -91,7 +94,7 @@ def _version(name: str, connection: Connection) -> Finding:
                 'Change to auth = "client_credentials" (docs/connect-salesforce.md).',
             )
         return Finding(name, "API", "ok", f"version {connection.api_version}")
-    if connection.paths == _PATHS_END:
+    if connection.paths == "v3":
         return Finding(
             name, "API", "ok", 'numbered paths, until September 2027; paths = "2026-09" switches to the dated ones'
         )

@@ -89,7 +89,8 @@ def lookups(settings: Settings, ledger: Ledger | None) -> Iterator[Finding]:
             )
             continue
         yield _budget(name, settings, ledger)
-    yield from asyncio.run(_credit(chosen))
+    if not chosen.sandbox:
+        yield from asyncio.run(_credit(chosen))
 
 
 def _budget(name: str, settings: Settings, ledger: Ledger | None) -> Finding:

@@ -92,7 +92,7 @@ def next_steps(answers: Answers) -> list[str]:
     if answers.sandbox and steps:
         steps.append("Until then: start `ringtrue sandbox` in a window of its own.")
     if answers.folder:
-        steps.append(f"Put contact lists into {Path(answers.folder)}.")
+        steps.append(f"Put contact lists into the folder {Path(answers.folder)}.")
     steps.append("`ringtrue doctor` looks whether everything is in place.")
     if answers.crms:
         steps.append("`ringtrue prepare` makes the fields RingTrue writes; `--dry-run` shows them first.")

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import orjson
 import pytest
 import tomli_w
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, ScheduleInstigatorData
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+from dagster._daemon.types import DaemonHeartbeat
 
 from app.cli import main
 from ringtrue.ledger import suppressing
@@ -142,15 +153,36 @@ def test_one_broken_part_hides_no_other(
     found = doctor(code=1)
     wrong = {place for place, one in found.items() if one["state"] == "wrong"}
     assert wrong == {
-        ("ledger", "private"), ("ledger", "suppressions"), ("dagster", "DAGSTER_HOME"), ("hubspot", "credentials"), ("files", "folder"),
+        ("ledger", "private"), ("ledger", "suppressions"), ("dagster", "DAGSTER_HOME"), ("hubspot", "credentials"),
         ("registries", "us"), ("entry service", "key form"), ("alerts", "secrets"),
     }  # fmt: skip
     assert "chmod 600" in found["ledger", "private"]["todo"]
     assert "event 1" in found["ledger", "suppressions"]["said"]
     assert found["salesforce", "credentials"]["state"] == "ok"
+    assert found["files", "folder"]["state"] == "warning"
+    assert "ringtrue sandbox" in found["hubspot", "credentials"]["todo"]
     offline = doctor("--offline", code=1)
     assert ("salesforce", "credentials") not in offline
     assert ("registries", "us") in offline
+
+
+def test_a_dagster_that_stands_still_and_a_schedule_that_was_switched_off(
+    project: Project, doctor: Callable[..., Found]
+) -> None:
+    home = project.home / "dagster_home"
+    assert "has not run here" in doctor("--offline", code=0)["dagster", "schedules"]["said"]
+    code = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name="assets.definitions"), "ringtrue")
+    origin = RemoteInstigatorOrigin(RemoteRepositoryOrigin(code, "__repository__"), "sync_hubspot")
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        instance.add_instigator_state(
+            InstigatorState(
+                origin, InstigatorType.SCHEDULE, InstigatorStatus.STOPPED, ScheduleInstigatorData("0 * * * *")
+            )
+        )
+        instance.add_daemon_heartbeat(DaemonHeartbeat(time.time() - 7_200, "SCHEDULER", None, None))
+    found = doctor("--offline", code=0)
+    assert found["dagster", "schedules"]["said"] == "Switched off: sync_hubspot."
+    assert "2.0 hours ago" in found["dagster", "daemon"]["said"]
 
 
 def test_a_lookup_service_that_is_on_needs_its_key_and_tells_its_credit(

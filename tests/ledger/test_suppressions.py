@@ -48,6 +48,8 @@ def test_the_chain_shows_any_change_behind_our_back(ledger: Ledger) -> None:
         assert suppressions.broken_link(book) is None
         book.execute(text("UPDATE suppressions SET evidence = 'none' WHERE event_id = 3"))
         assert suppressions.broken_link(book) == 3
+        assert suppressions.broken_link(book, newest=3) == 3
+        assert suppressions.broken_link(book, newest=2) is None
     with ledger.write() as book:
         book.execute(text("DELETE FROM suppressions WHERE event_id = 3"))
         assert suppressions.broken_link(book) == 4
