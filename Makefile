@@ -46,6 +46,10 @@ browser:
 test: install browser ## All tests, on both cores
 	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
 
+.PHONY: test-live
+test-live: install ## The connectors against real sandboxes, those with LIVE_ credentials in the environment
+	RINGTRUE_LIVE=1 $(BIN)/pytest tests/live -n 0 --no-cov
+
 .PHONY: lint
 lint: install ## Format, style and types
 	$(BIN)/ruff format --check .
