@@ -23,6 +23,7 @@ from tenacity.wait import wait_exponential_jitter
 
 from connectors.http import error_for_status, is_html, mask_body, translate_transport_error
 from connectors.lookups.protocol import Limits
+from connectors.lookups.wire import WireTransport
 from ringtrue.errors import (
     AllowanceSpent,
     ConnectionLost,
@@ -41,6 +42,7 @@ Judge = Callable[[httpx.Response], RingTrueError | None]
 
 _LONGEST_WAIT_SECONDS = 60.0
 _LANE_WIDTH = 2
+_IDLE_SECONDS = 4.0
 
 
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "Connection": "keep-alive", "User-Agent": "RingTrue"}
@@ -116,9 +118,9 @@ def _worth_repeating(error: BaseException) -> bool:
 
 @dataclass
 class _Lane:
-    """A few connections. The pool looks through all its connections for each request, so one with a hundred is slow."""
+    """A few connections behind a proxy, or all that go straight. httpx's pool looks through all its connections for each request, so one with a hundred is slow."""
 
-    connections: httpx.AsyncHTTPTransport
+    connections: httpx.AsyncBaseTransport
     busy: int = 0
 
 
@@ -151,19 +153,17 @@ class LookupClient:
         self._extensions = {"timeout": {"connect": 5.0, "read": timeout, "write": timeout, "pool": None}}
         self._attempts, self._sleep = attempts, sleep
         self.pace = Pace(limits.rate_per_second, clock=clock, sleep=sleep, burst=limits.rate_per_second / 10)
-        trust = ssl.create_default_context() if base_url.startswith("https") else False
+        trust = ssl.create_default_context() if base_url.startswith("https") else None
         proxy = _proxy_for(base_url)
+        if proxy is None:
+            wire = WireTransport(most=limits.concurrency, idle_seconds=_IDLE_SECONDS, trust=trust)
+            self._lanes = [_Lane(wire)]
+            return
+        narrow = httpx.Limits(
+            max_connections=_LANE_WIDTH, max_keepalive_connections=_LANE_WIDTH, keepalive_expiry=_IDLE_SECONDS
+        )
         self._lanes = [
-            _Lane(
-                httpx.AsyncHTTPTransport(
-                    limits=httpx.Limits(
-                        max_connections=_LANE_WIDTH, max_keepalive_connections=_LANE_WIDTH, keepalive_expiry=4.0
-                    ),
-                    verify=trust,
-                    trust_env=False,
-                    proxy=proxy,
-                )
-            )
+            _Lane(httpx.AsyncHTTPTransport(limits=narrow, verify=trust or False, trust_env=False, proxy=proxy))
             for _ in range(-(-limits.concurrency // _LANE_WIDTH))
         ]
 
@@ -254,12 +254,16 @@ class LookupClient:
         headers = self._headers if more is None else httpx.Headers({**self._headers, **more})
         body = {name: value for name, value in parts.items() if name != "headers"}
         request = httpx.Request(method, url, headers=headers, extensions=self._extensions, **body)
-        response = await lane.connections.handle_async_request(request)
-        response.request = request
         try:
-            await response.aread()
-        finally:
-            await response.aclose()
+            response = await lane.connections.handle_async_request(request)
+            response.request = request
+            try:
+                await response.aread()
+            finally:
+                await response.aclose()
+        except httpx.RequestError as exc:
+            exc.request = request
+            raise
         return response
 
     def _refusal(self, response: httpx.Response) -> RingTrueError:
