@@ -97,7 +97,10 @@ class Delivery:
             )
 
     def _start(self, rows: Sequence[Change], job: str | None) -> list[Change]:
-        """Note that changes are about to be sent. Returns those that still are to be: a delivery ahead of the sync may have taken fields out."""
+        """Note that changes are about to be sent. Returns those that still are to be: a delivery ahead of the sync may have taken fields out.
+
+        A record that it is writing to at this moment stays planned for the next run.
+        """
         with self.ledger.write() as book:
             rows = ahead.still_to_send(book, self.name, rows, self.read_at)
             self._note_start(book, rows, job)
@@ -244,10 +247,9 @@ class Delivery:
         return sent, again
 
     def _send(self, object_name: str, rows: Sequence[Change], last: bool, watched: Guarded | None) -> int:
-        started = self._start(rows, None)
-        put_off, rows = len(rows) - len(started), started
+        rows = self._start(rows, None)
         if not rows:
-            return put_off
+            return 0
         self.totals["sent"] += len(rows)
         writes = [RecordWrite(change.record_id, change.after(), change.parent) for change in rows]
         try:
@@ -263,8 +265,8 @@ class Delivery:
             left = self._settle_by_reading(rows)
             if left and last:
                 raise
-            return left + put_off
-        return self._take_results(object_name, rows, results, last) + put_off
+            return left
+        return self._take_results(object_name, rows, results, last)
 
     def _take_results(self, object_name: str, rows: Sequence[Change], results: Sequence[RowResult], last: bool) -> int:
         by_record = {result.record_id: result for result in results}
@@ -306,9 +308,7 @@ class Delivery:
             rows.sort(key=lambda change: change.parent or "")
             names = sorted({name for change in rows for name in change.fields})
             job = self.crm.bulk_open(object_name, names)
-            started = self._start(rows, job)
-            again += len(rows) - len(started)
-            rows = started
+            rows = self._start(rows, job)
             if not rows:
                 self.crm.bulk_abort(job)
                 continue

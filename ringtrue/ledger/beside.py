@@ -12,7 +12,9 @@ from ringtrue.ledger.database import batch_of, fetch
 from ringtrue.values import same
 
 CLOCKS_MS = 300_000
-"""How far the clocks of two machines may be apart."""
+"""For so long after a delivery it is looked whether it was beside: far longer than clocks of two machines are apart."""
+SKEW_MS = 2_000
+"""How far clocks of two machines are apart at most, where what a person did meanwhile would be missed."""
 
 
 def note(connection: Connection, connection_name: str, now: int, *, busy: bool) -> None:
@@ -37,12 +39,14 @@ class Written(dict[int, list[tuple[bool, dict[str, list[str | None]]]]]):
 
         A write without an answer yet is not taken for a person's; a value from before a write is not taken for one that was put back.
         """
-        found: dict[str, str | None] = {}
+        last: dict[str, tuple[bool, str | None, str | None]] = {}
         for answered, fields in self.get(contact_id, ()):
-            for name, (before, after) in fields.items():
-                if name in values and same(values[name], before if answered else after):
-                    found[name] = after if answered else before
-        return found
+            last.update({name: (answered, before, after) for name, (before, after) in fields.items()})
+        return {
+            name: after if answered else before
+            for name, (answered, before, after) in last.items()
+            if name in values and same(values[name], before if answered else after)
+        }
 
 
 def written(
@@ -57,7 +61,7 @@ def written(
             connection,
             f"SELECT ch.contact_id, ch.state, ch.fields FROM {batch} AS b JOIN changes AS ch ON ch.contact_id = b.key "
             "WHERE ch.connection = :connection AND (ch.state = 'sending' OR (ch.state = 'applied' AND ch.changed_at >= :since)) ORDER BY ch.change_id",
-            {"connection": connection_name, "since": since - CLOCKS_MS},
+            {"connection": connection_name, "since": since - SKEW_MS},
         )
     for contact_id, state, fields in rows:
         result.setdefault(contact_id, []).append((state == "applied", orjson.loads(fields)))
