@@ -11,7 +11,7 @@ setup(
             [f"ringtrue/numbering/{name}.c" for name in ("kernel", "mend", "ragged")],
             depends=["ringtrue/numbering/kernel.h"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
-            extra_compile_args=["-O3", "-Wall", "-Wextra"],
+            extra_compile_args=["-O3", "-Wall", "-Wextra", "-fvisibility=hidden"],
             py_limited_api=True,
             optional=True,
         )

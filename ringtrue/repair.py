@@ -24,7 +24,7 @@ from ringtrue.places import area_code
 from ringtrue.reasons import REASONS
 from ringtrue.repair_digits import NOTHING, mended
 from ringtrue.repair_fields import Pieces, pieces_of
-from ringtrue.repair_text import is_date, postcodes
+from ringtrue.repair_text import is_date, postcode_patterns, postcodes
 
 Plans = NDArray[np.int16]
 Codes = NDArray[np.int8]
@@ -159,10 +159,10 @@ def _repaired(readings: _Readings, rows: Ints, texts: pa.Array, plans: Plans, pl
     extension = pieces.extension.take(pa.array(kept))
     extension = pc.if_else(pc.equal(extension, ""), pa.scalar(None, pa.string()), extension)
     told = choice.reason[kept]
-    _tell_postcodes(told, np.flatnonzero(~choice.found[kept]), pieces.field[kept], texts, plans)
+    _tell_postcodes(told, np.flatnonzero(~choice.found[kept]), pieces.field[kept], pieces.postcode, texts, plans)
     answer = _Rows(rows[pieces.field[kept]], choice.place[kept], told, choice.sure[kept], extension)
     silent = np.flatnonzero(np.bincount(pieces.field[kept], minlength=len(rows)) == 0)
-    return [answer, _without_number(readings, rows, silent, pieces.verdict[silent], texts, plans)]
+    return [answer, _without_number(readings, rows, silent, pieces, texts, plans)]
 
 
 def _are_dates(texts: pa.Array, fields: Ints) -> Flags:
@@ -236,39 +236,34 @@ def _worth_keeping(pieces: Pieces, choice: _Choice, readings: _Readings) -> Flag
 
 
 def _without_number(
-    readings: _Readings, rows: Ints, silent: Ints, verdict: Codes, texts: pa.Array, plans: Plans
+    readings: _Readings, rows: Ints, silent: Ints, pieces: Pieces, texts: pa.Array, plans: Plans
 ) -> _Rows:
     """Fields in which nothing is a number: the reading of nothing, with the verdict on the text."""
     start, _, _ = readings.read(pa.nulls(1, pa.string()), np.full(1, -1, np.int16))
-    told = verdict.copy()
-    _tell_postcodes(told, np.arange(len(silent)), silent, texts, plans)
+    told = pieces.verdict[silent]
+    _tell_postcodes(told, np.arange(len(silent)), silent, pieces.postcode, texts, plans)
     nothing = pa.nulls(len(silent), pa.string())
     return _Rows(rows[silent], np.full(len(silent), start), told, np.ones(len(silent), bool), nothing)
 
 
-def _tell_postcodes(told: Codes, at: Ints, fields: Ints, texts: pa.Array, plans: Plans) -> None:
-    """Short fields without a number may be postcodes of the default region's country."""
-    at = at[text_sizes(texts)[fields[at]] <= _POSTCODE_BYTES]
+def _tell_postcodes(told: Codes, at: Ints, fields: Ints, like: Ints, texts: pa.Array, plans: Plans) -> None:
+    """Short fields without a number may be postcodes of the default region's country; `like` says of which patterns."""
     at = at[(told[at] != _CODE["placeholder"]) & (told[at] != _CODE["is_date"])]
-    patterns, kind_of_plan = _postcode_patterns()
-    kinds = kind_of_plan[plans[fields[at]]]
-    for kind, pattern in enumerate(patterns):
-        here = at[kinds == kind]
-        if len(here):
-            like = pc.match_substring_regex(texts.take(pa.array(fields[here])), pattern)
-            told[here[like.to_numpy(zero_copy_only=False)]] = _CODE["is_postcode"]
+    at = at[like[fields[at]] > 0]
+    home = _postcode_of_plan()[plans[fields[at]]]
+    short = text_sizes(texts)[fields[at]] <= _POSTCODE_BYTES
+    told[at[short & (like[fields[at]] & home > 0)]] = _CODE["is_postcode"]
 
 
 @cache
-def _postcode_patterns() -> tuple[list[str], Ints]:
-    """Patterns of whole fields, and which of them applies by plan number: -1 for none, as for plan -1, the last entry."""
-    patterns = sorted(set(postcodes().values()))
+def _postcode_of_plan() -> Ints:
+    """By plan number the bit of the pattern that applies; 0 for none, as for plan -1, the last entry."""
     names = region_of_plan()
-    kinds = np.full(max(names) + 2, -1, np.int64)
+    bits = np.zeros(max(names) + 2, np.int64)
     for plan, region in names.items():
         if region in postcodes():
-            kinds[plan] = patterns.index(postcodes()[region])
-    return [rf"^\s*(?:{pattern})\s*$" for pattern in patterns], kinds
+            bits[plan] = 1 << postcode_patterns().index(postcodes()[region])
+    return bits
 
 
 def _second_numbers(readings: _Readings, texts: pa.Array, plans: Plans) -> list[_Rows]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -10,12 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ringtrue.numbering.arrays import Flags, Ints, decoded, runs, starts_of, strings, text_parts
-from ringtrue.numbering.ragged import DIGIT, Templates, filled
-from ringtrue.reasons import REASONS
-from ringtrue.repair_text import FIRST, POINT, DigitsNeeded, Piece, Plan, plan
-
-_CODE: Final = {reason: at for at, reason in enumerate(REASONS)}
+from ringtrue.numbering.arrays import Flags, Ints, decoded, runs, strings, text_parts
+from ringtrue.numbering.ragged import filled
+from ringtrue.repair_shapes import SHAPES, joined, packed
+from ringtrue.repair_text import POINT, plan
 
 
 class Pieces(NamedTuple):
@@ -40,66 +37,45 @@ class Pieces(NamedTuple):
     digits: Ints
     verdict: NDArray[np.int8]
     """One for each field: the code of the reason why it holds no number; 0 where it holds some."""
-
-
-class _Template(NamedTuple):
-    """A plan ready to be filled, with the codes of `ringtrue.numbering.ragged.Templates`."""
-
-    texts: tuple[NDArray[np.int16], ...]
-    reason: int
-    sure: bool
-    like_date: bool
-    first_group: int
-    digits: int
+    postcode: Ints
+    """One for each field: the postcodes it looks like, as in `ringtrue.repair_shapes.Packed`."""
 
 
 def pieces_of(texts: pa.Array) -> Pieces:
     """Take fields apart. The texts have no nulls."""
     shapes = _shapes(texts).dictionary_encode()
-    entry = shapes.indices.to_numpy().astype(np.int64)
-    plans = [_shape_plan(shape) for shape in decoded(shapes.dictionary)]
-    alone = np.flatnonzero(np.array([found is None for found in plans], bool)[entry])
-    for row, text in zip(alone.tolist(), decoded(texts.take(pa.array(alone))), strict=True):
-        entry[row] = len(plans)
-        plans.append(_text_plan(text))
-    known = [found or ((), 0) for found in plans]
-    templates = [template for pieces, _ in known for template in pieces]
-    counts = np.array([len(pieces) for pieces, _ in known], np.int64)
-    field = np.repeat(np.arange(len(entry)), counts[entry])
-    which = runs(starts_of(counts)[:-1][entry], counts[entry])
+    entries, plans = SHAPES.understood(decoded(shapes.dictionary))
+    entry = entries[shapes.indices.to_numpy()]
+    alone = np.flatnonzero(entry < 0)
+    if len(alone):
+        entry[alone] = len(plans.counts) + np.arange(len(alone))
+        exact = decoded(texts.take(pa.array(alone)))
+        plans = joined(plans, packed([plan(text, exact=True) for text in exact], exact))
+    counts = plans.counts[entry]
+    field = np.repeat(np.arange(len(entry)), counts)
+    which = runs(plans.first[entry], counts)
 
-    def fill(at: int, rows: Ints | None = None) -> pa.Array:
-        """The templates' texts of one kind, for all pieces or some."""
-        parts = [template.texts[at] for template in templates]
-        ready = Templates(
-            np.concatenate([_NO_CODES, *parts]), starts_of(np.array([len(part) for part in parts], np.int64))
-        )
-        return filled(texts, ready, field if rows is None else field[rows], which if rows is None else which[rows])
-
-    others = np.flatnonzero(np.array([len(one.texts[2]) > 0 for one in templates], bool)[which])
-    bracketed = fill(3, others)
+    others = np.flatnonzero(plans.two_ways[which])
+    bracketed = filled(texts, plans.texts[3], field[others], which[others])
     usable = pc.or_(pc.equal(bracketed, "0"), pc.equal(bracketed, "")).to_numpy(zero_copy_only=False)
     alternative = np.full(len(which), -1, np.int64)
     alternative[others[usable]] = np.flatnonzero(usable)
-    completed = np.array([not len(one.texts[3]) for one in templates], bool)[which]
 
     return Pieces(
         field,
-        fill(0),
-        fill(1),
-        fill(2, others),
+        filled(texts, plans.texts[0], field, which),
+        filled(texts, plans.texts[1], field, which),
+        filled(texts, plans.texts[2], field[others], which[others]),
         alternative,
-        completed,
-        np.array([one.reason for one in templates], np.int8)[which],
-        np.array([one.sure for one in templates], np.bool_)[which],
-        np.array([one.like_date for one in templates], np.bool_)[which],
-        np.array([one.first_group for one in templates], np.int64)[which],
-        np.array([one.digits for one in templates], np.int64)[which],
-        np.array([verdict for _, verdict in known], np.int8)[entry],
+        plans.completed[which],
+        plans.reason[which],
+        plans.sure[which],
+        plans.like_date[which],
+        plans.first_group[which],
+        plans.digits[which],
+        plans.verdict[entry],
+        plans.postcode[entry],
     )
-
-
-_NO_CODES: Final = np.empty(0, np.int16)
 
 
 _BLANK: Final = bytes.maketrans(f"123456789{POINT}".encode(), b"000000000 ")
@@ -113,35 +89,3 @@ def _shapes(texts: pa.Array) -> pa.Array:
     points = content[ends - 2]
     shape[ends[(content[ends - 1] == ord("0")) & ((points == ord(".")) | (points == ord(",")))] - 2] = ord(POINT)
     return strings(shape, offsets)
-
-
-_Ready = tuple[tuple[_Template, ...], int]
-
-
-@lru_cache(maxsize=1 << 16)
-def _shape_plan(shape: str) -> _Ready | None:
-    try:
-        return _ready(plan(shape, exact=False))
-    except DigitsNeeded:
-        return None
-
-
-def _text_plan(text: str) -> _Ready:
-    return _ready(plan(text, exact=True))
-
-
-def _ready(found: Plan) -> _Ready:
-    return tuple(_template(piece) for piece in found.pieces), _CODE[found.verdict] if found.verdict else 0
-
-
-def _template(piece: Piece) -> _Template:
-    texts = (piece.text, piece.extension, piece.alternative, piece.bracketed)
-    codes = [[code - FIRST + DIGIT if code >= FIRST else code for code in map(ord, text)] for text in texts]
-    return _Template(
-        tuple(np.array(code, np.int16) for code in codes),
-        _CODE[piece.reason],
-        piece.reason != "shortened_second_number",
-        piece.like_date,
-        piece.first_group,
-        len(piece.text.lstrip("+")),
-    )

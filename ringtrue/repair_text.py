@@ -90,6 +90,22 @@ def postcodes() -> dict[str, str]:
     return dict(data["postcodes"])
 
 
+@cache
+def postcode_patterns() -> tuple[str, ...]:
+    """The distinct patterns of postcodes."""
+    return tuple(sorted(set(postcodes().values())))
+
+
+@cache
+def _compiled_postcodes() -> list[re.Pattern[str]]:
+    return [re.compile(rf"[\t\n\f\r ]*(?:{pattern})[\t\n\f\r ]*", re.ASCII) for pattern in postcode_patterns()]
+
+
+def postcodes_like(text: str) -> int:
+    """Bit i is set where pattern i of postcodes fits the whole text. No pattern asks for a certain digit, so a shape will do."""
+    return sum(1 << at for at, pattern in enumerate(_compiled_postcodes()) if pattern.fullmatch(text))
+
+
 @lru_cache(maxsize=1 << 16)
 def plan(field: str, *, exact: bool) -> Plan:
     """Read a field, or with `exact` false a shape, in which every ASCII digit is written as 0 and the point before a last 0 as POINT.

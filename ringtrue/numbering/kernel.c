@@ -289,7 +289,8 @@ int is_valid(const Reading *r)
 
 int listed(const Tables *t, const Reading *r)
 {
-    int same = r->digits.count >= (int)t->repeated && !memcmp(r->digits.at, r->digits.at + 1, r->digits.count - 1);
+    const uint8_t *d = r->digits.at;
+    int count = r->digits.count, same = count >= (int)t->repeated && d[0] == d[1] && d[0] == d[count - 1] && !memcmp(d, d + 1, count - 1);
     return same ? 1 : r->label >> 5 & 3;
 }
 
