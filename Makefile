@@ -74,8 +74,13 @@ fuzz: install ## Numbers read by our kernel and by phonenumbers, compared on ran
 	$(BIN)/python -m benchmarks.fuzz_numbers
 
 .PHONY: docs
-docs: install ## Renew docs/settings.md from the code
+docs: install ## Renew docs/settings.md and docs/messages.md from the code
 	$(BIN)/python docs/settings_page.py
+	$(BIN)/python docs/messages_page.py
+
+.PHONY: site
+site: install ## The documentation as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 .PHONY: screenshots
 screenshots: install browser ## Renew docs/images from the demo's world
