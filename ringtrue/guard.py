@@ -8,6 +8,9 @@ What is usual is told by the plans that passed before. A count `x` is unusual wh
 * `LARGEST_TIMES` the largest count seen, since moments know little of rare bursts.
 
 The largest count is left out of what is usual: one exceptional plan that a person let pass does not become the usual, the second of its kind does (a registry's monthly list).
+
+Measured by simulation with the default `chance` of 0.0001 (tests/operating/test_usual.py): of plans that are like the others none is stopped where counts are even or come in nightly bursts; where their variance is
+12 to 60 times the mean, 0.9 in a thousand after 50 plans and 0.3 in a thousand after 200. Four times the mean is stopped always where counts are even, in nine of ten cases at 12 times.
 """
 
 from __future__ import annotations
