@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection, text
 
 from ringtrue.ledger import dirty
-from ringtrue.ledger.database import batch_of, fetch, insert_rows, update_rows
+from ringtrue.ledger.database import batch_of, fetch, insert_rows, take_turns, update_rows
 from ringtrue.ledger.registries import listings
 from ringtrue.ledger.suppressions import kind_of, live_numbers
 from ringtrue.segments import segment_of_number
@@ -153,6 +153,7 @@ def store(
     A decision with the content of the current one only moves its re-check date.
     """
     numbers = [key for key, _ in marks]
+    take_turns(connection, "decisions")
     with batch_of(connection, numbers) as batch:
         current = {
             (row[0], row[1]): row[2:]

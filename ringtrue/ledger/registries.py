@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from ringtrue.ledger import dirty, registry_blocks, suppressions
-from ringtrue.ledger.database import batch_of, fetch, insert_rows
+from ringtrue.ledger.database import batch_of, fetch, insert_rows, take_turns
 from ringtrue.ledger.registry_blocks import Numbers, digits
 from ringtrue.ledger.suppressions import Suppression
 from ringtrue.registry_freshness import part_of
@@ -286,6 +286,7 @@ def scrub(connection: Connection, run: str, now: int, only: Sequence[str] | None
 
     Listings that no registry in force bears out any more are taken away; what people asked for themselves is no matter of this.
     """
+    take_turns(connection, "scrub")
     versions = orjson.dumps(
         sorted((name, part, row.registry_id) for (name, part), row in parts_in_force(connection).items())
     ).decode()
