@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -135,7 +136,7 @@ def forget(
     e164 = one_number(number, region)
     if not reason.strip() or not by.strip():
         raise SettingsError("An erasure needs a reason and a name: give --reason and --by.")
-    with opened() as (_, ledger):
+    with opened() as (settings, ledger):
         with ledger.read() as book:
             subject = _subject(book, e164, email, record, everyone)
         living = len(subject.contact_ids)
@@ -144,7 +145,11 @@ def forget(
                 f"Erase {living} records with {len(subject.numbers)} numbers from the ledger? It cannot be undone",
                 abort=True,
             )
-        with ledger.write() as book:
+        with ExitStack() as stack:
+            # A write under way would journal its values again.
+            for name in settings.connections:
+                stack.enter_context(ledger.alone(f"writing to {name}"))
+            book = stack.enter_context(ledger.write())
             subject = _subject(book, e164, email, record, everyone)
             done = privacy.forget(book, ledger.key, subject, by.strip(), reason.strip(), now_ms())
         wiping.wipe(ledger, [*done.counts, "dirty_numbers", "suppressions", "privacy_requests"])

@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from app.cli import cli
-from ringtrue.errors import SettingsError
+from ringtrue.errors import LedgerError, SettingsError
 from tests.pipeline.people import await_that, command, contact, in_hubspot, in_salesforce, number, person
 from tests.pipeline.project import Project
 from tests.pipeline.stages import deliver, plan
@@ -108,7 +109,7 @@ def test_undo_trace_and_report_work_after_it(shared: Project, tmp_path: Path) ->
     assert not in_salesforce(shared, stays).get("RingTrue_Best_Number__c")
     # What was erased is not known any more, so it is not put back; what says nothing of the person is.
     assert in_salesforce(shared, gone).get("RingTrue_MobilePhone_E164__c") == before.get("RingTrue_MobilePhone_E164__c")
-    assert command("trace", f"salesforce/{gone}")
+    assert command("trace", f"salesforce:{gone}")
     with shared.path.open("a", encoding="utf-8") as settings:
         settings.write(f'\n[report]\nfolder = "{tmp_path}"\n')
     assert Path(command("report")["report"]).exists()
@@ -129,6 +130,12 @@ def test_one_of_several_people_is_named(shared: Project) -> None:
     )
     assert asked.exit_code == 1
     assert in_ledger(shared, "Una") == ["Una"]
+    with (
+        shared.ledger() as ledger,
+        ledger.alone("writing to hubspot"),
+        pytest.raises(LedgerError, match="writing to hubspot"),
+    ):
+        forget(e164, "--record", f"salesforce/{one}")
     forget(e164, "--record", f"salesforce/{one}")
     assert in_ledger(shared, "Una", "Duo", e164) == ["Duo", e164]
     sync(shared, "salesforce")
