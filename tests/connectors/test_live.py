@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.live.conftest import LOOKUPS
+from tests.live.conftest import LOOKUPS, crms, lookups
 from tests.lookups.conftest import ENVIRON
 from tests.stand_ins import ROOT, Sandbox
 
@@ -25,7 +25,9 @@ def run(**environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_live_tests_pass_against_the_sandbox_and_run_only_when_asked_for(sandbox: Sandbox) -> None:
+def test_the_live_tests_pass_against_the_sandbox_and_run_only_when_asked_for(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     credentials = {
         "LIVE_SALESFORCE_CONSUMER_KEY": "sandbox-key",
         "LIVE_SALESFORCE_CONSUMER_SECRET": "sandbox-secret",
@@ -40,5 +42,10 @@ def test_the_live_tests_pass_against_the_sandbox_and_run_only_when_asked_for(san
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.partition("[100%]")[0].count(".") == 2 * 3 + len(LOOKUPS)
     assert "skipped" not in done.stdout
-    # With credentials but without being asked for, nothing is collected.
-    assert run(**credentials).returncode == pytest.ExitCode.NO_TESTS_COLLECTED
+    for name, value in credentials.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("RINGTRUE_LIVE", raising=False)
+    assert crms() == lookups() == [], "with credentials, but not asked for: nothing is collected"
+    monkeypatch.setenv("RINGTRUE_LIVE", "1")
+    monkeypatch.delenv("LIVE_HUBSPOT_TOKEN")
+    assert crms() == ["salesforce"]
