@@ -24,7 +24,7 @@ POINT: Final = "\x1a"
 _POINT: Final = "\ue400"
 
 _D: Final = "[0-9\ue000-\ue3ff]"
-_EXTENSION, _OTHER, _WORD, _LABEL = "\x01", "\x02", "\x03", "\x04"
+_EXTENSION, _OTHER, _WORD, _LABEL, _TIME = "\x01", "\x02", "\x03", "\x04", "\x05"
 _LEAST: Final = 5
 """Digits that a number has at least; what is shorter is an extension, a house number, a time."""
 _VANITY: Final = 7
@@ -39,6 +39,8 @@ _CALLING_CODE: Final = 4
 """Characters of a calling code at most, with its plus."""
 _AREA_CODE: Final = 5
 """Digits of an area code at most, with the zero before it."""
+_MARKS: Final = 1024
+"""Digits that a shape can tell apart; a field with more of them holds no number a person could read."""
 _WHOLE: Final = 6
 """Digits on both sides from which on a slash parts two numbers."""
 
@@ -73,7 +75,7 @@ class DigitsNeeded(Exception):
 @cache
 def _words() -> dict[str, str]:
     data = tomllib.loads(files("ringtrue").joinpath("data/numbers/words.toml").read_text(encoding="utf-8"))
-    marks = {"months": "month", "labels": _LABEL, "separators": _OTHER, "extensions": _EXTENSION}
+    marks = {"months": "month", "labels": _LABEL, "separators": _OTHER, "extensions": _EXTENSION, "times": _TIME}
     return {word.casefold(): mark for kind, mark in marks.items() for word in data[kind].split()}
 
 
@@ -112,10 +114,12 @@ def plan(field: str, *, exact: bool) -> Plan:
 
     Raises DigitsNeeded for a shape whose digits decide.
     """
+    if len(re.findall("[0-9]", field)) > _MARKS:
+        return Plan((), "too_long")
     text = re.sub("[\ue000-\uf8ff]", " ", field)
     text = re.sub(r"[.,](?=0$)" if exact else POINT, _POINT, text)
     if not exact:
-        places = iter(range(FIRST, 0xF900))
+        places = iter(range(FIRST, FIRST + _MARKS))
         text = re.sub("[0-9]", lambda _: chr(next(places)), text)
     return _read(text, exact=exact)
 
@@ -220,23 +224,31 @@ def is_date(text: str) -> bool:
     return (year_first or year_last) and max(day_month) <= 31 and 1 <= min(day_month) <= 12 and numbers[0] < 2100
 
 
+_CLOCK: Final = rf"{_D}{{1,2}} (?:[:.]{_D}{{2}})?"
+_HOURS: Final = re.compile(
+    rf"""(?<!{_D}) (?:{_CLOCK} \s* (?:am|pm|uhr|hrs?|h)? \s* (?:-|to|bis|and|und) \s*)? {_CLOCK} \s* (?:am|pm|uhr|hrs?)\b""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""9am, 5:30 pm, 9-17 Uhr."""
 _TIMES: Final = re.compile(
     rf"""(?<!{_D}) (?:
-        {_D}{{1,2}} (?:[:.]{_D}{{2}})? \s* (?:am|pm|uhr|hrs?)\b      # 9am, 5:30 pm
-      | {_D}{{1,2}} : {_D}{{2}} (?!{_D})                            # 17:30
+        {_D}{{1,2}} : {_D}{{2}} (?!{_D})                            # 17:30
       | \(\s* {_D}{{1,2}} \s* - \s* {_D}{{1,2}} \s*\)              # (9-5)
       | {_D}{{2}} / {_D} (?=\s|$)                                  # 24/7
       | {_D}{{1,2}} ([/.-]) {_D}{{1,2}} \1 {_D}{{4}} (?!{_D})        # 1/3/2024
       | {_D}{{4}} - {_D}{{2}} - {_D}{{2}} (?!{_D})                    # 2024-03-01
     )""",
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE,
 )
 
 
 def _without_times(text: str) -> str:
-    """Hours and dates beside a number are gone when enough digits stay."""
-    without = _TIMES.sub(_WORD, text)
-    return without if len(re.findall(_D, without)) >= _ENOUGH else text
+    """Hours and dates beside a number are gone when enough digits stay: any number, beside hours that say what they are."""
+    for times, least in ((_HOURS, _LEAST), (_TIMES, _ENOUGH)):
+        without = times.sub(_WORD, text)
+        if len(re.findall(_D, without)) >= least:
+            text = without
+    return text
 
 
 def _keypad(letters: str) -> str:
@@ -263,10 +275,10 @@ def _mark_words(text: str) -> tuple[str, set[str]]:
         if kind == "month":
             seen.add("month")
             return _WORD
-        seen.add("known" if kind else "unknown")
+        seen.add("unknown" if kind in (None, _TIME) else "known")
         return f" {kind or _WORD} "
 
-    return re.sub(r"(?:[^\W\d_\ue000-\ue3ff\x01-\x04]+[.:]?)+", mark, text), seen
+    return re.sub(r"(?:[^\W\d_\ue000-\ue3ff\x01-\x05]+[.:]?)+", mark, text), seen
 
 
 def _joined(word: str) -> str | None:
@@ -291,8 +303,8 @@ def _nothing(words: set[str]) -> str:
 
 def _pieces(marked: str, reason: str) -> tuple[Piece, ...]:
     found: list[Piece] = []
-    for line in re.split(rf"[\n;|¦{_OTHER}{_WORD}]|(?<={_D})[\s,]*(?=\+)", marked):
-        for part, is_tail in _split_pairs(line):
+    for line in re.split(rf"[\n;|¦{_OTHER}{_WORD}]|(?={_TIME})|(?<={_D})[\s,]*(?=\+)", marked):
+        for part, is_tail in _split_pairs(_without_hours(line) if found else line.replace(_TIME, _LABEL)):
             if is_tail:
                 tail, whole = "".join(re.findall(_D, part)), found[-1].text
                 found.append(Piece(whole[: -len(tail)] + tail, "", "shortened_second_number", 0, "", ""))
@@ -312,6 +324,14 @@ def _pieces(marked: str, reason: str) -> tuple[Piece, ...]:
             one if one.reason == "shortened_second_number" else one._replace(reason="several_numbers") for one in found
         ]
     return tuple(found)
+
+
+def _without_hours(line: str) -> str:
+    """What follows a number: a few digits right behind a word that speaks of a time are hours or a date."""
+    about, *rest = re.split(r"[/,&\\]", line, maxsplit=1)
+    if re.match(rf"{_TIME}[\s.:(-]*{_D}", about) and _count(about) < _ENOUGH:
+        line = "".join(rest)
+    return line.replace(_TIME, _LABEL)
 
 
 def _split_pairs(line: str) -> list[tuple[str, bool]]:

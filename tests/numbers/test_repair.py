@@ -92,6 +92,12 @@ def test_local_numbers_are_not_offered_as_callable() -> None:
         assert row["e164"] is None or row["valid"] or row["possible"] == "IS_POSSIBLE"
 
 
+def test_fields_of_any_length_are_read() -> None:
+    for text in ("1" * 7_000 + "a", "a1" * 3_000, "1" * 251, "a" * 70_000):
+        row = normalize_arrow([text], "US").to_pylist()[0]
+        assert (row["e164"], row["valid"]) == (None, False)
+
+
 def test_no_example_number_is_a_placeholder() -> None:
     for number in examples():
         national = phonenumbers.national_significant_number(number)
