@@ -69,7 +69,7 @@ def origin_of(crm: Crm, name: str, connection: Connection, object_name: str) -> 
     mail = (*fields.email_opt_out, *connection.email_opt_out.get(object_name, ()))
     fields = replace(fields, email_opt_out=tuple(dict.fromkeys(flag for flag in mail if flag in seen)))
     asked = [*fields.all_fields(), *(field for field in own.names() if field in seen)]
-    return Origin(name, object_name, fields, own), list(dict.fromkeys(asked))
+    return Origin(name, object_name, fields, own, crm.index_lags), list(dict.fromkeys(asked))
 
 
 def in_chunks(

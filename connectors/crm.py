@@ -143,6 +143,8 @@ class Crm(Protocol):
 
     conditional_writes: bool
     keeps_history: bool
+    index_lags: bool
+    """Whether a pull may hand out a version that is older than a write which was answered already."""
 
     def history(
         self, object_name: str, ids: Sequence[str], fields: Sequence[str]

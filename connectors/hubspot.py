@@ -51,6 +51,7 @@ class HubspotCrm(NoBulk):
     collection_size = BATCH_SIZE
     read_size = 100
     keeps_history = True
+    index_lags = True
     objects: tuple[str, ...] = ("contacts",)
 
     def __init__(self, wire: Wire, *, overlap: timedelta = OVERLAP, own_source_id: str | None = None) -> None:

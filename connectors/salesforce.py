@@ -70,6 +70,7 @@ class SalesforceCrm:
     has_bulk = True
     conditional_writes = True
     keeps_history = False
+    index_lags = False
 
     def __init__(self, session: SalesforceSession, settings: SalesforceSettings) -> None:
         self.usage: Usage = session.usage

@@ -54,6 +54,8 @@ class Origin(NamedTuple):
     fields: FieldMap
     own: OwnFields | None
     """None for files: nothing is written back to them."""
+    index_lags: bool = True
+    """A version with the moment seen last may be older than what we wrote since. Else it was edited in the same second."""
 
 
 def milliseconds(moment: datetime) -> int:
@@ -183,7 +185,8 @@ def store_page(
         for record_id, record in unique.items():
             row = known.get(record_id)
             modified = milliseconds(record.modified_at)
-            if row is not None and (told := beside_us.as_known(row[1], record.values)):
+            told = beside_us.as_known(row[1], record.values) if row is not None else {}
+            if row is not None and told:
                 # The next pull reads the record again: our write moved it.
                 record = record._replace(values={**record.values, **told})
                 modified = row[4]
@@ -218,7 +221,7 @@ def store_page(
             elif ours and modified < seen and before[_DELETED] is None:
                 counts.unchanged += 1
                 continue
-            elif ours and modified == seen:
+            elif ours and modified == seen and (told or origin.index_lags):
                 facts = facts if facts == tuple(before) else _as_known(facts, before)
             else:
                 flag_ours = flag_ours and record.values.get(own_flag) == "true"

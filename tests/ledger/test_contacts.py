@@ -131,6 +131,21 @@ def test_a_version_older_than_our_write_is_no_drift_and_no_opt_out(ledger: Ledge
     assert keys(ledger, "phones") == []
 
 
+def test_an_edit_in_the_second_of_our_own_write_is_heard_where_reads_are_exact(ledger: Ledger) -> None:
+    """Salesforce tells the moment of a change in whole seconds."""
+    exact = origin()._replace(index_lags=False)
+    pull(ledger, record("a", DoNotCall="false"))
+    wrote(ledger, 1, {OWN.do_not_call: "true", OWN.status: "do_not_call"})
+    ours = {OWN.status: "do_not_call"}
+    counted = PullCounts()
+    with ledger.write() as book:
+        for flag in ("true", "false"):
+            page = [record("a", DoNotCall=flag, minutes=1, ours=ours)]
+            contacts.store_page(book, exact, page, ledger.key, NOW, counted)
+    assert counted.unticked == 1
+    assert waiting(ledger, dirty.changes_stage("salesforce")) == 1
+
+
 def test_a_flag_set_again_by_a_person_after_ours_was_taken_away_is_heard(ledger: Ledger) -> None:
     pull(ledger, record("a", DoNotCall="false"))
     wrote(ledger, 1, {OWN.do_not_call: "true"})
