@@ -1,4 +1,4 @@
-"""The definitions load anywhere, and a schedule that is RUNNING launches runs by itself."""
+"""The definitions load anywhere, and a schedule and a sensor that are RUNNING launch runs by themselves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.test_utils import environ
 
+from tests.pipeline.at_once import opt_out
+from tests.pipeline.people import contact, in_salesforce, number
 from tests.pipeline.project import Project
+from tests.pipeline.stages import deliver, plan
 from tests.stand_ins import ROOT
 
 LOAD = """
@@ -49,8 +52,16 @@ def test_the_definitions_load_without_secrets_and_network_and_read_the_settings_
     assert {path for path in ours if not path.startswith("ringtrue/data/")} <= {"ringtrue.toml", "pyproject.toml"}
 
 
-def test_a_running_schedule_launches_a_run_at_a_real_tick(small_projects: Callable[[], Project]) -> None:
+def test_a_running_schedule_and_a_running_sensor_launch_runs_at_real_ticks(
+    small_projects: Callable[[], Project],
+) -> None:
     project = small_projects()
+    phone = number()
+    record = contact(project, phone)
+    with environ(project.environment):
+        plan(project.settings(), "salesforce")
+        deliver(project.settings(), "salesforce")
+    opt_out(project, phone)
     every_minute, new_year = {"schedule": "* * * * *"}, {"schedule": "0 0 1 1 *"}
     settings = project.write_settings(hubspot=every_minute, salesforce=new_year, files=new_year)
     assert settings.connections["hubspot"].schedule == "* * * * *"
@@ -68,16 +79,20 @@ def test_a_running_schedule_launches_a_run_at_a_real_tick(small_projects: Callab
         )
     try:
         with environ(project.environment), dg.DagsterInstance.get() as instance:
-            ticked = dg.RunsFilter(tags={"dagster/schedule_name": "hubspot_schedule"})
             deadline = time.monotonic() + 150
-            run = None
-            while run is None or not run.is_finished:
-                assert daemon.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.5)
-                run = next(reversed(instance.get_runs(ticked)), None)
-            assert run.job_name == "sync_hubspot"
-            assert run.status == dg.DagsterRunStatus.SUCCESS
+            for tag, name, job in (
+                ("dagster/sensor_name", "do_not_call", "deliver_do_not_call_salesforce"),
+                ("dagster/schedule_name", "hubspot_schedule", "sync_hubspot"),
+            ):
+                run = None
+                while run is None or not run.is_finished:
+                    assert daemon.poll() is None, log.read_text()
+                    assert time.monotonic() < deadline, log.read_text()
+                    time.sleep(0.5)
+                    run = next(reversed(instance.get_runs(dg.RunsFilter(tags={tag: name}))), None)
+                assert run.job_name == job
+                assert run.status == dg.DagsterRunStatus.SUCCESS
+        assert in_salesforce(project, record)["DoNotCall"] is True
         shown = project.crm_state("hubspot")
         assert any(record.get("ringtrue_status") for record in shown.values())
     finally:
