@@ -276,7 +276,7 @@ def _second_numbers(readings: _Readings, texts: pa.Array, plans: Plans) -> list[
         return []
     second = extension.take(pa.array(rows))
     raw = decoded(texts.take(pa.array(rows)))
-    behind = [f";{end}" in text.replace(" ", "") for text, end in zip(raw, second.to_pylist(), strict=True)]
+    behind = [f";{end}" in text.replace(" ", "") for text, end in zip(raw, decoded(second), strict=True)]
     rows, second = rows[behind], second.filter(pa.array(behind))
     start, valid, _ = readings.read(second, plans[rows])
     read = np.flatnonzero(valid)

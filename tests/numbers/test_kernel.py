@@ -134,3 +134,5 @@ def test_broken_utf8_is_read_without_harm() -> None:
     texts = pa.array(fields, pa.binary()).view(pa.string())
     assert pa.Table.from_batches(read(texts, plans_of("US", len(fields))))["valid"].to_pylist() == [False] * len(fields)
     assert "+441212345678" in normalize_arrow(texts, "GB")["e164"].to_pylist()
+    digits_to_lenient_eyes = pa.array([b"+15062345678 ext " + b"\xef\x3c\x91" * 7], pa.binary()).view(pa.string())
+    assert normalize_arrow(digits_to_lenient_eyes, "GB")["valid"].to_pylist() == [True]
