@@ -14,6 +14,7 @@ from ringtrue.masking import mask_text
 LONGEST_SENTENCE = 1_000
 MOST_LINES = 12
 RUNS_REMEMBERED = 300
+SENTENCES_REMEMBERED = 20
 _CHANGING = re.compile(r"\b[0-9a-f]*\d[0-9a-f]*\b", re.IGNORECASE)
 
 
@@ -83,7 +84,7 @@ class Alerts(BaseModel):
                 trouble.times += 1
                 if mark in trouble.told:
                     continue
-                trouble.told.append(mark)
+                trouble.told = [*trouble.told, mark][-SENTENCES_REMEMBERED:]
             only_checks = only_checks and finding.kind == "check"
             news.append(f"{finding.subject}: {shown(finding.sentence)}")
         if news:
