@@ -5,7 +5,7 @@ import base64
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from hashlib import blake2b
@@ -155,7 +155,9 @@ async def _ask(
         with grounds.ledger.write() as connection:
             lookups.set_dates(connection, list(dates.items()))
         if any("email" in _kinds(service) for service in grounds.services):
-            addresses = choose_emails(grounds, np.union1d(choice.contacts(), touched), settings.policy.registry_flags)
+            # The answers may have taught what lead sources bring, and with that whom no number reaches.
+            told = replace(grounds, way=deciding(grounds.ledger, settings, grounds.now))
+            addresses = choose_emails(told, np.union1d(choice.contacts(), touched), settings.policy.registry_flags)
             outcome.totals["questions email"] = len(addresses)
             able = [
                 each for each in grounds.services if "email" in _kinds(each) and each.facts.name not in outcome.left_out
