@@ -7,6 +7,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,7 +57,8 @@ def classes() -> dict[str, type[errors.RingTrueError]]:
     return {one.__name__: one for one in found if inspect.isclass(one) and issubclass(one, errors.RingTrueError)}
 
 
-def sentences() -> list[Sentence]:
+@cache
+def sentences() -> tuple[Sentence, ...]:
     """Every sentence of every error, each once for its class, in the order of its words."""
     found = {
         Sentence(kind, text)
@@ -64,7 +66,7 @@ def sentences() -> list[Sentence]:
         for path in sorted((ROOT / room).rglob("*.py"))
         for kind, text in _raised(ast.parse(path.read_text(encoding="utf-8")))
     }
-    return sorted(found, key=lambda one: (one.kind, one.text.lstrip(f"{GAP} ").casefold()))
+    return tuple(sorted(found, key=lambda one: (one.kind, one.text.lstrip(f"{GAP} ").casefold())))
 
 
 def _raised(module: ast.Module) -> Iterator[tuple[str, str]]:

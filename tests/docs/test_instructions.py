@@ -9,17 +9,23 @@ import configparser
 import importlib.util
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
+import orjson
 import pytest
 import typer
 from dagster._daemon.cli import cli as daemon
 from dagster_webserver.cli import dagster_webserver
+from typer.testing import CliRunner
 
 from app.cli import cli
 from ringtrue.lookup_settings import LookupsSettings
@@ -89,6 +95,29 @@ def test_the_command_line_takes_it(page: str, line: str) -> None:
     )
 
 
+def test_what_needs_no_crm_does_what_its_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RINGTRUE_SETTINGS", str(tmp_path / "ringtrue.toml"))
+    shutil.copy(ROOT / "ringtrue.toml", tmp_path)
+    for page, text in blocks("toml"):
+        if page == "docs/policies.md":
+            Path("stricter.toml").write_text(text, encoding="utf-8")
+    Path("contacts.csv").write_text("name,phone\nAnn,(506) 234-5678\nBo,12\n", encoding="utf-8")
+
+    def run(start: str) -> str:
+        (line,) = {line for _, line in typed("sh") if line.startswith(start)}
+        done = CliRunner().invoke(cli, shlex.split(line)[1:])
+        assert done.exit_code == 0, f"`{line}`: {done.output}"
+        return done.output
+
+    told = run("ringtrue check ")
+    assert "+447400123456" in told
+    assert "+15062345678" in told
+    run("ringtrue clean contacts.csv")
+    assert "+15062345678" in Path("contacts.cleaned.csv").read_text(encoding="utf-8")
+    assert "holds no numbers yet" in run("ringtrue replay --policy stricter.toml")
+
+
 def test_dagster_takes_its_commands() -> None:
     shown = starting("dagster-webserver", "sh") + starting("dagster-daemon", "sh")
     units = configparser.ConfigParser(strict=False)
@@ -133,6 +162,20 @@ def test_addresses_of_the_entry_service_are_there() -> None:
     for page in PAGES:
         for path in re.findall(r"https://ringtrue\.example\.com(/[a-z0-9/-]+)", page.read_text(encoding="utf-8")):
             assert any(path.rstrip("/").startswith(one) for one in known), f"{name_of(page)}: {path}"
+
+
+def test_what_curl_sends_is_what_the_entry_service_takes() -> None:
+    described = orjson.loads((ROOT / "app/templates/door_openapi.json").read_bytes())
+    shown = starting("curl", "sh", "")
+    assert shown
+    for page, line in shown:
+        words = shlex.split(line)
+        path = urlsplit(words[1]).path
+        body = described["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        if "$ref" in body:
+            body = reduce(getitem, body["$ref"].removeprefix("#/").split("/"), described)
+        sent = orjson.loads(words[words.index("-d") + 1])
+        assert set(body.get("required", ())) <= set(sent) <= set(body["properties"]), f"{page}: `{line}`"
 
 
 @pytest.mark.parametrize(("page", "text"), [found for found in blocks("toml") if found[0] not in NOT_OURS])
