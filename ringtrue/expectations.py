@@ -27,6 +27,9 @@ calls of the decision rule's simulation). The share of dead numbers follows from
 PRIOR_STEPS = (0.02, 0.04, 0.07, 0.10, 0.15, 0.20, 0.30, 0.40)
 """Shares of dead numbers that a source can have. None above 0.4: a source's name alone is half a verdict, never a whole one."""
 _RATE_STEP = 1.25
+HIGHEST_STEP = 1
+"""A list that dies fast is believed to be so only by a quarter: the strengths of calls and services are not learned along, and where these err as much more often, hazards taken in full
+retired more than twice as many live numbers (benchmarks/truth.md)."""
 _SEGMENTS = ("landline", "mobile", "business_direct", "voip", "unknown")
 
 
@@ -110,6 +113,7 @@ def prior_step(share: float) -> float:
 
 
 def rate_step(rate: float, usual: float) -> float:
-    """The usual rate times the power of 1.25 that comes nearest, at most ten times as high or as low."""
+    """The usual rate times the power of 1.25 that comes nearest, down to a tenth and up to `HIGHEST_STEP`."""
     power = round(float(np.clip(np.log(rate / usual), -np.log(10), np.log(10))) / np.log(_RATE_STEP))
+    power = min(power, HIGHEST_STEP)
     return float(round(usual * _RATE_STEP**power, 6))

@@ -111,6 +111,8 @@ def test_rates_move_in_steps_and_a_rate_set_by_hand_stands() -> None:
     assert nearly.priors["bad"] == 0.40
     assert "small" not in nearly.priors, "seven numbers tell nothing"
     twice = learned(counts, rates.assign(rate=rates["rate"] * 2), 0)
-    assert twice.applied(Policy()).hazard_mobile == pytest.approx(0.016, rel=0.12)
+    assert twice.applied(Policy()).hazard_mobile == pytest.approx(0.010), "a quarter more, and no further"
+    halved = learned(counts, rates.assign(rate=rates["rate"] / 2), 0)
+    assert halved.applied(Policy()).hazard_mobile == pytest.approx(0.004, rel=0.12)
     assert twice.applied(Policy(hazard_mobile=0.001)).hazard_mobile == 0.001
     assert Expectations.from_json(twice.as_json()) == twice
