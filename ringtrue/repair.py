@@ -227,7 +227,8 @@ def _worth_keeping(pieces: Pieces, choice: _Choice, readings: _Readings) -> Flag
     best[order[np.flatnonzero(np.diff(field[order], prepend=-1))]] = True
     keep[several] = found | np.where(readable, digits >= _LONG_EXTENSION, best)
     several = several[keep[several]]
-    numbers = readings.later().column("e164").take(pa.array(choice.place[several] - len(readings.batches[0])))
+    later = pa.concat_arrays([batch.column("e164") for batch in readings.batches[1:]])
+    numbers = later.take(pa.array(choice.place[several] - len(readings.batches[0])))
     named = several[numbers.is_valid().to_numpy(zero_copy_only=False)]
     codes = numbers.drop_null().dictionary_encode().indices.to_numpy().astype(np.int64)
     _, first = np.unique(pieces.field[named] * (len(codes) + 1) + codes, return_index=True)

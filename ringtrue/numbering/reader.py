@@ -18,7 +18,7 @@ from ringtrue.numbering.names import ERRORS, POSSIBLE, REGIONS, SCHEMA, TYPES
 from ringtrue.numbering.native import KERNEL
 from ringtrue.reasons import REASONS
 
-CHUNK: Final = 1 << 18
+CHUNK: Final = 1 << 19
 """Rows in a result batch: enough that what a batch costs in itself does not count, and E.164 offsets far from 32 bits."""
 
 _REASON_NAMES: Final = tuple(REASONS)
