@@ -12,9 +12,9 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from app.console import out
+from app.console import err, out, print_json
 from app.demo_rounds import Plan, RoundEnd, Told, run_rounds
-from app.demo_summary import print_summary
+from app.demo_summary import print_summary, summarise
 from app.demo_world import alone, home_of, prepare_crms, running_sandbox, running_ui, settle_in, stopped_like_ctrl_c
 from app.list_country import guess_country
 from app.sync import Ran, SyncFailed
@@ -37,6 +37,9 @@ def demo(
     usual_ports: Annotated[
         bool, typer.Option(help="Take the usual ports where they are free, as bookmarks expect; else any.")
     ] = True,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as JSON and stop; implies --once.")
+    ] = False,
 ) -> None:
     """Run the main job once against the sandbox and show what happened."""
     if data is not None and not data.is_file():
@@ -56,7 +59,7 @@ def demo(
             home.mkdir(parents=True, exist_ok=True)
             if data is not None and country is None and not known:
                 country = _country_of(data)
-            progress = stack.enter_context(_progress())
+            progress = stack.enter_context(_progress(shown=not as_json))
             with _phase(progress, "the sandbox, as it was left" if known else "the sandbox, filled with contacts"):
                 ports = stack.enter_context(
                     running_sandbox(home, lock, contacts=contacts, data=data, country=country, usual_ports=usual_ports)
@@ -66,11 +69,15 @@ def demo(
                 prepare_crms(settings)
             runs = _rounds(home, progress)
             progress.stop()
-            print_summary(out, settings, runs, time.monotonic() - started)
+            summary = summarise(settings, runs, time.monotonic() - started)
+            if as_json:
+                print_json(summary.as_json())
+            else:
+                print_summary(out, summary)
             failures = [failure for rans in runs.values() for ran in rans for failure in ran.failures]
             if failures:
                 raise SyncFailed(" ".join(failures))
-            if not once:
+            if not (once or as_json):
                 _keep_up(stack, home, ports["pages"])
     except KeyboardInterrupt:
         out.print("Stopped. Nothing is lost: the next `make demo` goes on from here.")
@@ -81,7 +88,7 @@ def _country_of(data: Path) -> str | None:
     guess = guess_country(data)
     if guess is None:
         return None
-    out.print(
+    err.print(
         f"The list has no country column. {guess.share:.0%} of its first numbers are valid in {guess.region}, more than anywhere else, "
         f"so it is read as a list from there. COUNTRY={guess.region} FRESH=1 with another code says otherwise.",
         soft_wrap=True,
@@ -89,7 +96,7 @@ def _country_of(data: Path) -> str | None:
     return guess.region
 
 
-def _progress() -> Progress:
+def _progress(*, shown: bool) -> Progress:
     """One line for each thing done, on a terminal; nothing where the output goes to a file or a pipe."""
     return Progress(
         SpinnerColumn(finished_text="[green]✓[/]"),
@@ -98,7 +105,7 @@ def _progress() -> Progress:
         TimeElapsedColumn(),
         TextColumn("{task.fields[doing]}", style="dim"),
         console=out,
-        disable=not out.is_terminal,
+        disable=not (shown and out.is_terminal),
     )
 
 

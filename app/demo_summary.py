@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
@@ -55,8 +55,26 @@ def totals_of(name: str, runs: Sequence[Ran], flags: frozenset[str]) -> Counter[
     return totals
 
 
-def print_summary(out: Console, settings: Settings, runs: Mapping[str, Sequence[Ran]], seconds: float) -> None:
-    """Print the tables. The line `changes: N` counts the changes that the runs planned."""
+class Summary(NamedTuple):
+    """What the demo did, by connection, by status, by lookup service."""
+
+    connections: dict[str, dict[str, int | float]]
+    numbers: dict[str, int]
+    """Numbers by status."""
+    records: dict[str, dict[str, int]]
+    """Records of each CRM by the status they show."""
+    spent: list[spend.Period]
+    changes: int
+    """How many changes the runs planned."""
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {**self._asdict(), "spent": [one._asdict() for one in self.spent]}
+
+
+def summarise(settings: Settings, runs: Mapping[str, Sequence[Ran]], seconds: float) -> Summary:
+    """Read from the runs and the ledger what happened. Folders of files without a contact are left out."""
     ledger = open_ledger(settings)
     try:
         totals, fields = {}, {}
@@ -80,28 +98,46 @@ def print_summary(out: Console, settings: Settings, runs: Mapping[str, Sequence[
         for name, counted in totals.items()
         if counted["contacts pulled"] or settings.connections[name].kind != "files"
     ]
-    table = Table("", *shown, box=None, header_style="bold", pad_edge=False)
+    return Summary(
+        {
+            name: {
+                **{line: totals[name][line] for line in LINES},
+                "seconds": round(sum(ran.seconds for ran in runs.get(name, ())), 1),
+            }
+            for name in shown
+        },
+        {status: statuses.get(status, 0) for status in STATUSES},
+        {name: {status: shows[name].get(status, 0) for status in STATUSES} for name in shown if shows[name]},
+        spent,
+        sum(counted["changes"] for counted in totals.values()),
+        round(seconds, 1),
+    )
+
+
+def print_summary(out: Console, summary: Summary) -> None:
+    """Print the tables. The line `changes: N` counts the changes that the runs planned."""
+    table = Table("", *summary.connections, box=None, header_style="bold", pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for line in LINES:
-        table.add_row(line, *(f"{totals[name][line]:,}" for name in shown))
-    table.add_row("seconds", *(f"{sum(ran.seconds for ran in runs.get(name, ())):,.1f}" for name in shown))
+        table.add_row(line, *(f"{counted[line]:,}" for counted in summary.connections.values()))
+    table.add_row("seconds", *(f"{counted['seconds']:,.1f}" for counted in summary.connections.values()))
     out.print(table)
     out.print()
     english, chinese = labels("en"), labels("zh")
-    crms = [name for name in shown if shows[name]]
     numbers = Table(
-        "status", "", "numbers", *(f"records, {name}" for name in crms), box=None, header_style="bold", pad_edge=False
-    )
+        "status", "", "numbers", *(f"records, {name}" for name in summary.records), box=None, header_style="bold",
+        pad_edge=False,
+    )  # fmt: skip
     for column in numbers.columns[2:]:
         column.justify = "right"
     for status in STATUSES:
-        records = (f"{shows[name].get(status, 0):,}" for name in crms)
-        numbers.add_row(english[status], chinese[status], f"{statuses.get(status, 0):,}", *records)
+        records = (f"{shown[status]:,}" for shown in summary.records.values())
+        numbers.add_row(english[status], chinese[status], f"{summary.numbers[status]:,}", *records)
     out.print(numbers)
     out.print()
-    if spent:
-        out.print(spend_table(spent))
+    if summary.spent:
+        out.print(spend_table(summary.spent))
         out.print()
-    out.print(f"changes: {sum(counted['changes'] for counted in totals.values())}")
-    out.print(f"seconds: {seconds:.1f}")
+    out.print(f"changes: {summary.changes}")
+    out.print(f"seconds: {summary.seconds:.1f}")

@@ -33,6 +33,7 @@ def start(
     host: Annotated[str | None, typer.Option(help="Address to listen on instead of [serve] host.")] = None,
     port: Annotated[int | None, typer.Option(help="Port instead of [serve] port; 0 takes any free one.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No line for each request.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Start the entry service; it runs until interrupted."""
     if context.invoked_subcommand is not None:
@@ -64,7 +65,11 @@ def start(
         forwarded_allow_ips=list(settings.serve.forwarded_from),
     )
     address, bound = listener.getsockname()[:2]
-    out.print(f"RingTrue listens at http://{f'[{address}]' if ':' in address else address}:{bound}")
+    url = f"http://{f'[{address}]' if ':' in address else address}:{bound}"
+    if as_json:
+        print_json({"address": url})
+    else:
+        out.print(f"RingTrue listens at {url}")
     uvicorn.Server(config).run(sockets=[listener])
 
 

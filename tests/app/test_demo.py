@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -93,8 +94,11 @@ def test_twice_and_the_second_time_there_is_nothing_to_do(folder: Path) -> None:
 
 def test_the_dialling_list_of_the_demo_is_open(folder: Path) -> None:
     """The stand-in registries are loaded and fresh, so that American, British and Canadian numbers may be called in their hours."""
-    said, _ = (process := start(folder)).communicate(timeout=PATIENCE_SECONDS)
+    said, _ = (process := start(folder, "--json")).communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, said
+    summary = json.loads(said)
+    assert set(summary["records"]) == {"salesforce", "hubspot"}
+    assert summary["connections"]["hubspot"]["contacts pulled"] >= summary["connections"]["hubspot"]["of them new"] > 0
     settings = load_settings(folder / ".demo" / "world" / "ringtrue.toml")
     with closing(open_ledger(settings)) as ledger:
         listed = write_dialing_list(ledger, settings, now_ms())
