@@ -27,8 +27,8 @@ from tests.pipeline.stages import deliver, plan
 
 BOUND_SECONDS = 300.0
 MANY = 104
-LAUNCH_SECONDS = 30.0
-"""Far more than a daemon and a code server on this machine take from a run request to the run's first step (6.4 s measured, with one dequeue a second 2.1 s)."""
+LAUNCH_SECONDS = 10.0
+"""More than a daemon and a code server need from a run request to the run's first step: 2 to 6 seconds on an idle machine."""
 _EVENT = count(1)
 _DEFINITIONS: dict[str, dg.Definitions] = {}
 
@@ -171,14 +171,14 @@ def test_a_flag_that_an_open_plan_holds_is_written_once_and_the_rest_of_the_plan
 def test_it_does_not_wait_behind_a_long_sync_of_the_same_crm(
     shared: Project, sensors: Sensors, deliverer: Deliverer
 ) -> None:
-    """A write-back whose answer takes four seconds holds the CRM; the flag of another record, and of one that it holds too, is set meanwhile."""
+    """A write-back whose answer takes eight seconds holds the CRM; the flag of another record, and of one that it holds too, is set meanwhile."""
     phones = [number(), number()]
     known = person(shared, national(phones[0]))
     sync(shared, "hubspot")
     planned = person(shared, national(phones[1]))
     plan(shared.settings(), "hubspot")
     deliverer.ready("hubspot")
-    shared.sandbox["hubspot"].fault("write", "slow", seconds=4)
+    shared.sandbox["hubspot"].fault("write", "slow", seconds=8)
     deliverer.go()
     deadline = time.monotonic() + 30
     while not shared.query("SELECT 1 FROM changes WHERE connection = 'hubspot' AND state = 'sending'"):
@@ -187,7 +187,7 @@ def test_it_does_not_wait_behind_a_long_sync_of_the_same_crm(
     begun = time.monotonic()
     opt_out(shared, *phones)
     assert sensors.tick()["hubspot"].success
-    assert time.monotonic() - begun < 3.5
+    assert time.monotonic() - begun < 7.5
     assert shared.query("SELECT 1 FROM changes WHERE connection = 'hubspot' AND state = 'sending'"), "the sync goes on"
     assert flagged(shared, "hubspot", known)
     assert flagged(shared, "hubspot", planned)
