@@ -41,7 +41,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         opened = open_project(make_home(home), sandbox)
         shutil.copy(ROOT / "dagster_home" / "dagster.yaml", opened.home / "dagster_home")
         # No schedule may come due while somebody looks.
-        opened.write_settings(**{name: {"schedule": "0 0 29 2 *"} for name in ("salesforce", "hubspot")})
+        never = {"schedule": "0 0 29 2 *"}
+        opened.write_settings(salesforce=never, hubspot=never)
         opened.prepare()
         synced = opened.run("sync", "salesforce")
         assert synced.returncode == 0, synced.stdout + synced.stderr
