@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -28,9 +29,13 @@ class Batch(NamedTuple):
     cells: list[list[str]]
     originals: list[Any]
     odd: list[Odd]
+    """Also what stands above the header."""
+    blank: int
+    """Rows without a value, which are in no copy."""
 
 
 _Rows = Iterator[tuple[int, list[str] | str, Any]]
+_ABOVE = "It stands above the header."
 
 
 def batches(table: TableFile, moved: Callable[[int], object]) -> Iterator[Batch]:
@@ -41,27 +46,43 @@ def batches(table: TableFile, moved: Callable[[int], object]) -> Iterator[Batch]
         cells: list[list[str]] = []
         originals: list[Any] = []
         odd: list[Odd] = []
-        characters = 0
+        blank = characters = 0
         while len(cells) + len(odd) < BATCH and characters < BATCH_CHARACTERS:
-            before = len(cells) + len(odd)
+            before = len(cells) + len(odd) + blank
             for line, found, original in itertools.islice(source, _PART):
                 if isinstance(found, str):
                     odd.append(Odd(RejectedRow(line, found), original))
+                elif not any(found):
+                    blank += 1
                 elif len(found) == width:
                     cells.append(found)
                     originals.append(original)
+                elif not table.is_workbook and (cut := _without_surplus(found, original, width, table.delimiter)):
+                    cells.append(found[:width])
+                    originals.append(cut)
                 elif table.is_workbook and len(found) < width:
                     cells.append([*found, *[""] * (width - len(found))])
                     originals.append(original)
                 else:
                     reason = f"It has {len(found)} columns where the header has {width}."
                     odd.append(Odd(RejectedRow(line, reason), original))
-            if len(cells) + len(odd) == before:
+            if len(cells) + len(odd) + blank == before:
                 break
             characters += sum(map(len, originals[-_PART:])) * (_CELL if table.is_workbook else 1)
-        if not cells and not odd:
+        if not cells and not odd and not blank:
             return
-        yield Batch(cells, originals, odd)
+        yield Batch(cells, originals, odd, blank)
+
+
+def _without_surplus(cells: list[str], original: str, width: int, delimiter: str) -> str | None:
+    """The line without the separators of empty cells too many at its end, so that new cells stand under their header. None: it has others."""
+    if len(cells) <= width or any(map(str.strip, cells[width:])):
+        return None
+    bare = original.rstrip("\r\n")
+    spaces = "" if delimiter == " " else " *"
+    surplus = rf'(?:{re.escape(delimiter)}(?:"{spaces}"|{spaces})){{{len(cells) - width}}}\Z'
+    found = re.search(surplus, bare)
+    return bare[: found.start()] + original[len(bare) :] if found else None
 
 
 def _text(table: TableFile, moved: Callable[[int], object]) -> _Rows:
@@ -84,10 +105,12 @@ def _text(table: TableFile, moved: Callable[[int], object]) -> _Rows:
             if start > _PART:
                 del kept[:start]
                 passed += start
-            if line > header and cells and (isinstance(cells, str) or any(cells)):
-                if line == 1 and not isinstance(cells, str) and names_the_separator(cells):
-                    continue
+            if line == header or (line == 1 and not isinstance(cells, str) and names_the_separator(cells)):
+                continue
+            if line > header:
                 yield line, cells, original
+            elif any(cells):
+                yield line, _ABOVE, original
 
 
 def _workbook(table: TableFile, moved: Callable[[int], object]) -> _Rows:
@@ -96,10 +119,12 @@ def _workbook(table: TableFile, moved: Callable[[int], object]) -> _Rows:
         for line, found in enumerate(sheet.iter_rows(), start=1):
             if line % 1_000 == 0:
                 moved(line)
-            if line <= table.header_line:
+            if line == table.header_line:
                 continue
             cells = [cell_text(cell.value) for cell in found]
             while len(cells) > width and not cells[-1]:
                 cells.pop()
-            if any(cells):
+            if line > table.header_line:
                 yield line, cells, list(found[: max(width, len(cells))])
+            elif any(cells):
+                yield line, _ABOVE, list(found[: len(cells)])

@@ -71,7 +71,7 @@ def clean(
     table = TableFile(file, encoding=encoding, delimiter=delimiter, sheet=sheet)
     layout = layout_of(table, column or [], region)
     tallies = [Tally(table.columns[place]) for place in layout.phones]
-    rows, odd, odd_lines = 0, 0, list[RejectedRow]()
+    rows, odd, blank, odd_lines = 0, 0, 0, list[RejectedRow]()
     with ExitStack() as stack:
         permit = stack.enter_context(_permission()) if suppressed else None
         moved = stack.enter_context(_progress(file, quiet=as_json))
@@ -83,11 +83,11 @@ def clean(
             if batch.odd:
                 write_odd(beside, batch.odd, more=bool(odd))
                 odd_lines += [one.rejected for one in batch.odd[: SHOWN_ODD - len(odd_lines)]]
-            rows, odd = rows + len(batch.cells), odd + len(batch.odd)
+            rows, odd, blank = rows + len(batch.cells), odd + len(batch.odd), blank + batch.blank
     permission = "not checked" if permit is None else _permission_words(permit.counts)
     facts = {
         "file": file.name, "rows": rows, "output": copy.name, "region": _region_words(layout, table),
-        "do_not_call": permission if permit else NOT_CHECKED, "odd": odd, "odd_file": beside.name if odd else None,
+        "do_not_call": permission if permit else NOT_CHECKED, "blank": blank, "odd": odd, "odd_file": beside.name if odd else None,
         "odd_lines": [line._asdict() for line in odd_lines],
     }  # fmt: skip
     write_report(page, facts, tallies)
@@ -198,7 +198,11 @@ def _print_outcome(
     out.print(f"{facts['rows']:,} rows. Country of numbers without one: {escape(facts['region'])}.")
     out.print(f"Do-not-call: {facts['do_not_call']}.")
     if facts["odd"]:
-        out.print(f"{facts['odd']:,} rows do not fit the header: {escape(str(beside))}", soft_wrap=True)
+        out.print(
+            f"{facts['odd']:,} rows stand above the header or do not fit it: {escape(str(beside))}", soft_wrap=True
+        )
+    if facts["blank"]:
+        out.print(f"{facts['blank']:,} blank rows were left out.")
     if guarded:
         out.print(f"{guarded:,} cells that a spreadsheet would run as a formula got an apostrophe.")
     out.print(f"Cleaned copy: {escape(str(copy))}", soft_wrap=True)

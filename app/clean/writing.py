@@ -18,7 +18,7 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.compute as pc
 from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, Cell
 
 from app.clean.batches import Batch, Odd
 from connectors.table_files import TableFile
@@ -170,11 +170,10 @@ class WorkbookWriter:
     def _kept(self, cell: Any) -> Any:
         if isinstance(cell, str):
             return self._plain(cell)
-        if isinstance(cell.value, str):
-            return self._plain(cell.value)
-        if cell.value is None or not getattr(cell, "is_date", False):
-            return cell.value
-        copy = WriteOnlyCell(self._sheet, value=cell.value)
+        value = self._plain(cell.value) if isinstance(cell.value, str) else cell.value
+        if value is None or cell.number_format == "General":
+            return value
+        copy = value if isinstance(value, Cell) else WriteOnlyCell(self._sheet, value=value)
         copy.number_format = cell.number_format
         return copy
 

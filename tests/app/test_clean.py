@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,52 @@ def test_rows_that_do_not_fit_are_kept_and_told(tmp_path: Path, capsys: pytest.C
     assert "B,07400 123457,GB,one,two" in kept.read_text(encoding="utf-8")
     assert kept.stat().st_mode & 0o777 == 0o600
     assert "line 3" in (tmp_path / "list.report.html").read_text(encoding="utf-8")
+
+
+def test_nothing_is_lost_for_separators_at_the_end_blank_rows_or_a_title(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "list.csv"
+    lines = [
+        "Name,Phone,",
+        "Ann,415-555-2671,",
+        'Bob,415-555-2672,""',
+        "Cy,415-555-2673, ,,",
+        ",,",
+        "",
+        "Di,415-555-2674,,x",
+    ]
+    file.write_text("Leads of May\r\n" + "\r\n".join(lines) + "\r\n", newline="")
+    told = cleaned(capsys, file, "--region", "US")
+    assert (told["rows"], told["blank"], told["odd"]) == (3, 2, 2)
+    copied = table(tmp_path / "list.cleaned.csv")
+    assert [row["Name"] for row in copied] == ["Ann", "Bob", "Cy"]
+    assert [row["Phone E.164"][:8] for row in copied] == ["+1415555"] * 3
+    assert all(None not in row for row in copied)
+    left = Path(told["odd_file"]).read_text(encoding="utf-8")
+    assert "line 1: It stands above the header.\nLeads of May" in left
+    assert "Di,415-555-2674,,x" in left
+    assert "2 blank rows were left out" in (tmp_path / "list.report.html").read_text(encoding="utf-8")
+
+
+def test_number_formats_of_a_workbook_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["Our leads"])
+    sheet.append(["Name", "Mobile", "ZIP", "Share", "Day"])
+    for place in range(3):
+        sheet.append([f"P{place}", f"07400 12345{place}", 2134, 0.25, date(2026, 5, 3)])
+        for cell, shown in zip(sheet[3 + place][2:4], ("00000", "0%"), strict=True):
+            cell.number_format = shown
+    book.save(tmp_path / "list.xlsx")
+    told = cleaned(capsys, tmp_path / "list.xlsx", "--region", "GB")
+    found = openpyxl.load_workbook(tmp_path / "list.cleaned.xlsx").active
+    assert found is not None
+    formats = [cell.number_format for cell in found[2][:5]]
+    assert formats[:4] == ["General", "General", "00000", "0%"]
+    assert "yy" in formats[4]
+    assert "Our leads" in Path(told["odd_file"]).read_text(encoding="utf-8")
 
 
 def test_a_workbook_comes_back_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
