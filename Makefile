@@ -44,7 +44,7 @@ browser:
 
 .PHONY: test
 test: install browser ## All tests, on both cores
-	$(BIN)/pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25 --cov --cov-report=term:skip-covered
 
 .PHONY: test-live
 test-live: install ## The connectors against real sandboxes, those with LIVE_ credentials in the environment

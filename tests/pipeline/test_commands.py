@@ -31,7 +31,8 @@ ELSEWHERE = {
     "lookups import": "tests/pipeline/test_lookups.py",
 }
 """Examples that run for long or need more around them: the test that runs the command."""
-FOR_EYES = {"demo", "serve", "sandbox"}
+FOR_EYES = {"sandbox"}
+"""It hands its options on; `--ports-file` is its JSON."""
 
 
 def leaves(found: Any, path: str = "") -> dict[str, Any]:
