@@ -99,13 +99,13 @@ class AheadDelivery(Delivery):
             journal.seal(book, plan_id, self.name, "ahead", self.root_run, now, summary)
         return plan_id
 
-    def finish(self, plan_id: str, contact_ids: Sequence[int] = ()) -> dict[int, tuple[str, str | None]]:
-        """End a plan. Returns state and error of the contacts named."""
+    def finish(self, plan_id: str, contact_ids: Sequence[int] | None = None) -> set[int]:
+        """End a plan. Returns those of its contacts with nothing left to write; `contact_ids` names all of them where that is known."""
         with self.ledger.write() as book:
-            ends = ahead.ends(book, plan_id, contact_ids)
-            ahead.close(book, self.name, plan_id, now_ms())
+            settled = ahead.settled(book, plan_id, contact_ids or ())
+            ahead.close(book, self.name, plan_id, now_ms(), contact_ids)
             beside.note(book, self.name, now_ms(), busy=False)
-        return ends
+        return settled
 
     def _sending(self) -> list[Change]:
         with self.ledger.read() as book:
@@ -131,9 +131,7 @@ class AheadDelivery(Delivery):
         own = self.own[rows[0].object_name]
         needed = frozenset([own.do_not_call] if self.flags_only else [*own.names(), *own.phone_status])
         with self.ledger.write() as book:
-            taken = ahead.claim(book, self.name, rows, needed, now_ms())
-            self._note_start(book, taken, job)
-        return taken
+            return self._note_start(book, ahead.claim(book, self.name, rows, needed, now_ms()), job)
 
     def _remember(self, book: Connection, object_name: str, taken: Sequence[Change]) -> None:
         super()._remember(book, object_name, taken)

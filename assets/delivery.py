@@ -103,11 +103,10 @@ class Delivery:
         """
         with self.ledger.write() as book:
             rows = ahead.still_to_send(book, self.name, rows, self.read_at)
-            self._note_start(book, rows, job)
-        return list(rows)
+            return self._note_start(book, rows, job)
 
-    def _note_start(self, book: Connection, rows: Sequence[Change], job: str | None) -> None:
-        journal.start(
+    def _note_start(self, book: Connection, rows: Sequence[Change], job: str | None) -> list[Change]:
+        return journal.start(
             book, rows, batch=secrets.token_hex(6), job=job, run=self.run, root_run=self.root_run, now=now_ms()
         )
 

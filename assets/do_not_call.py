@@ -19,7 +19,7 @@ from connectors.crm import Crm
 from connectors.resources import CrmResource, LedgerResource, target_of
 from ringtrue.errors import PlanRefused
 from ringtrue.ledger import Ledger, ahead, dirty, journal, waiting
-from ringtrue.ledger.ahead import NOT_SENT, Stopped
+from ringtrue.ledger.ahead import Stopped
 from ringtrue.ledger.journal import Fields, Planned
 from ringtrue.settings import Connection, Settings, load_settings
 
@@ -175,8 +175,7 @@ def _deliver_page(
         return
     plan_id = delivery.plan(page.planned, {BY_SOURCE: dict(page.sources)})
     delivery.deliver(plan_id)
-    ends = delivery.finish(plan_id, [row.contact_id for row in page.planned])
-    settled = {contact_id for contact_id, (_, error) in ends.items() if error not in NOT_SENT}
+    settled = delivery.finish(plan_id, [row.contact_id for row in page.planned])
     with delivery.ledger.write() as book:
         dirty.clear(book, "contact_id", stage, [mark for mark in marks if mark[0] in settled])
 

@@ -223,7 +223,7 @@ def _plan_and_deliver(delivery: AheadDelivery, settings: Settings, touched: Sequ
         return
     plan_id = delivery.plan(rows, {TALLY: dict(counted)}, also)
     delivery.deliver(plan_id)
-    delivery.finish(plan_id)
+    delivery.finish(plan_id, [row.contact_id for row in rows])
 
 
 def _planned(

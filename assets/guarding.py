@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from connectors.crm import Crm
 from ringtrue.fields import OwnFields
+from ringtrue.ledger.ahead import STANDS
 from ringtrue.ledger.journal import Change, Fields, State
 from ringtrue.values import same
 
@@ -64,7 +65,7 @@ def guard(crm: Crm, own: OwnFields, object_name: str, batch: Sequence[Change]) -
                 continue
             (done if same(seen, after) else edited)[name] = change.fields[name]
         for fields, state, error in (
-            (done, "superseded", "the field holds this value already"),
+            (done, "superseded", STANDS),
             (edited, "conflict", "a person edited the field since it was planned"),
         ):
             if not fields:

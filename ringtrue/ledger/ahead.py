@@ -24,8 +24,7 @@ BUSY = "another run is writing this field"
 LEFT = "left to the sync"
 _OPEN = "state IN ('planned', 'sending', 'failed')"
 """As the index on open changes says it, see `journal`."""
-NOT_SENT = frozenset({BUSY, LEFT})
-"""Errors of changes that were superseded because this delivery did not send them."""
+STANDS = "the field holds this value already"
 
 
 def still_to_send(
@@ -127,7 +126,12 @@ def take_out(connection: Connection, connection_name: str, sent: Sequence[Change
 
 
 def supersede(connection: Connection, connection_name: str, contact_ids: Sequence[int], now: int) -> None:
-    """Drop what is planned for records that are planned anew. Dialling lists that they are to leave stay planned."""
+    """Drop what is planned for records that are planned anew. Dialling lists that they are to leave stay planned.
+
+    A sync may have read these rows: it is told to look again before it sends them.
+    """
+    take_turns(connection, f"sending to {connection_name}")
+    note(connection, connection_name, now, busy=True)
     with batch_of(connection, contact_ids) as batch:
         connection.execute(
             text(
@@ -166,18 +170,23 @@ def open_plans(connection: Connection, connection_name: str) -> list[str]:
     ]
 
 
-def ends(connection: Connection, plan_id: str, contact_ids: Sequence[int]) -> dict[int, tuple[str, str | None]]:
-    """State and error of a plan's changes, by contact."""
+def settled(connection: Connection, plan_id: str, contact_ids: Sequence[int]) -> set[int]:
+    """Of the contacts given, those with nothing left to write: the CRM took the plan's changes, refused them, held the values already, or lost the record."""
     if not contact_ids:
-        return {}
+        return set()
     with batch_of(connection, contact_ids) as batch:
         rows = fetch(
             connection,
             f"SELECT ch.contact_id, ch.state, ch.error FROM {batch} AS b JOIN changes AS ch ON ch.contact_id = b.key "
-            "WHERE ch.plan_id = :plan AND ch.undoes IS NULL ORDER BY ch.change_id",
+            "WHERE ch.plan_id = :plan AND ch.undoes IS NULL",
             {"plan": plan_id},
         )
-    return {row[0]: (row[1], row[2]) for row in rows}
+    left = {
+        contact_id
+        for contact_id, state, error in rows
+        if state not in ("applied", "failed", "skipped") and (state, error) != ("superseded", STANDS)
+    }
+    return {row[0] for row in rows} - left
 
 
 def drop_planned(connection: Connection, connection_name: str, plan_id: str, now: int) -> None:
@@ -192,9 +201,26 @@ def drop_planned(connection: Connection, connection_name: str, plan_id: str, now
     dirty.mark_contacts(connection, dirty.changes_stage(connection_name), [row[1] for row in rows])
 
 
-def close(connection: Connection, connection_name: str, plan_id: str, now: int) -> None:
-    """End a plan."""
+def close(
+    connection: Connection, connection_name: str, plan_id: str, now: int, contact_ids: Sequence[int] | None = None
+) -> None:
+    """End a plan. The sync plans anew what it did not send, what the CRM refused, and what met another run's write or a person's edit.
+
+    `contact_ids`: whom the plan concerns, where that is known. The whole journal is looked through else.
+    """
     drop_planned(connection, connection_name, plan_id, now)
+    met = (
+        "ch.connection = :connection AND ch.plan_id = :plan AND ch.undoes IS NULL "
+        "AND (ch.state = 'conflict' OR (ch.state = 'superseded' AND ch.error = :busy))"
+    )
+    here = {"connection": connection_name, "plan": plan_id, "busy": BUSY}
+    if contact_ids is None:
+        rows = fetch(connection, f"SELECT ch.contact_id FROM changes AS ch WHERE {met}", here)
+    else:
+        with batch_of(connection, contact_ids, empty=int) as batch:
+            among = f"{batch} AS b JOIN changes AS ch ON ch.contact_id = b.key"
+            rows = fetch(connection, f"SELECT ch.contact_id FROM {among} WHERE {met}", here)
+    dirty.mark_contacts(connection, dirty.changes_stage(connection_name), [row[0] for row in rows])
     connection.execute(text("UPDATE plans SET state = 'closed' WHERE plan_id = :plan"), {"plan": plan_id})
 
 

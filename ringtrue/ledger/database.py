@@ -25,6 +25,7 @@ from ringtrue.ledger.schema import metadata
 
 BUSY_SECONDS = 60.0
 STREAM_ROWS = 5_000
+UPDATE_ROWS = 5_000
 NEW_KEY = ".key.new"
 """Suffix of the key of a ledger that is being restored."""
 _KEYS = {
@@ -264,27 +265,32 @@ def insert_rows(
 
 def update_rows(
     connection: Connection, table: str, assignments: Sequence[str], key: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> None:
-    """Update rows given as tuples: first the values of `assignments`, then those of the key columns."""
+) -> int:
+    """Update rows given as tuples: first the values of `assignments`, then those of the key columns. Returns how many were found."""
     if not rows:
-        return
+        return 0
     if connection.dialect.name == "sqlite":
         sets = ", ".join(f"{name} = ?" for name in assignments)
         where = " AND ".join(f"{name} = ?" for name in key)
         with _cursor(connection) as cursor:
             cursor.executemany(f"UPDATE {table} SET {sets} WHERE {where}", rows)
-        return
-    names = [*assignments, *key]
-    types = _types_of(connection, table, names)
+            return int(cursor.rowcount)
+    # A column may stand on both sides: a state that is changed where it still is what it was.
+    names = [*assignments, *(f"was_{name}" for name in key)]
+    types = _types_of(connection, table, [*assignments, *key])
     sets = ", ".join(f"{name} = v.{name}::{types[name]}" for name in assignments)
-    where = " AND ".join(f"t.{name} = v.{name}::{types[name]}" for name in key)
+    where = " AND ".join(f"t.{name} = v.was_{name}::{types[name]}" for name in key)
+    found = 0
     with _cursor(connection) as cursor:
-        execute_values(
-            cursor,
-            f"UPDATE {table} AS t SET {sets} FROM (VALUES %s) AS v ({', '.join(names)}) WHERE {where}",
-            rows,
-            page_size=5_000,
-        )
+        for begin in range(0, len(rows), UPDATE_ROWS):
+            execute_values(
+                cursor,
+                f"UPDATE {table} AS t SET {sets} FROM (VALUES %s) AS v ({', '.join(names)}) WHERE {where}",
+                rows[begin : begin + UPDATE_ROWS],
+                page_size=UPDATE_ROWS,
+            )
+            found += cursor.rowcount
+    return found
 
 
 def _types_of(connection: Connection, table: str, names: Sequence[str]) -> dict[str, str]:

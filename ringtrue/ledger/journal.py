@@ -379,18 +379,32 @@ def of_job(connection: Connection, connection_name: str, job: str) -> list[Chang
 
 def start(
     connection: Connection, changes: Sequence[Change], *, batch: str, job: str | None, run: str, root_run: str, now: int
-) -> None:
-    """Note that changes are about to be sent; committed before they are."""
-    update_rows(
+) -> list[Change]:
+    """Note that changes are about to be sent; committed before they are. Returns those that were still planned: only they may be sent.
+
+    `batch` names this call and no other.
+    """
+    started = update_rows(
         connection,
         "changes",
         ["state", "attempts", "batch", "job", "run", "root_run", "changed_at"],
-        ["change_id"],
+        ["change_id", "state"],
         [
-            ("sending", change.attempts + 1, batch, job, run, root_run, now, change.change_id)
+            ("sending", change.attempts + 1, batch, job, run, root_run, now, change.change_id, "planned")
             for change in sorted(changes, key=_BY_ID)
         ],
     )
+    if started == len(changes):
+        return list(changes)
+    with batch_of(connection, [change.change_id for change in changes]) as keys:
+        rows = fetch(
+            connection,
+            f"SELECT ch.change_id FROM {keys} AS b JOIN changes AS ch ON ch.change_id = b.key "
+            "WHERE ch.state = 'sending' AND ch.batch = :batch",
+            {"batch": batch},
+        )
+    mine = {row[0] for row in rows}
+    return [change for change in changes if change.change_id in mine]
 
 
 def finish(connection: Connection, rows: Sequence[tuple[State, str | None, int]], now: int) -> None:

@@ -26,8 +26,8 @@ def plan(book: Connection, purpose: journal.Purpose, fields: Fields, contact_id:
     return change
 
 
-def start(book: Connection, change: Change) -> None:
-    journal.start(book, [change], batch="b", job=None, run="run", root_run="run", now=NOW)
+def start(book: Connection, change: Change) -> list[Change]:
+    return journal.start(book, [change], batch="b", job=None, run="run", root_run="run", now=NOW)
 
 
 def states(ledger: Ledger) -> list[tuple[str, str]]:
@@ -83,6 +83,45 @@ def test_a_field_that_the_sync_is_sending_is_left_to_it(known: Ledger) -> None:
         start(book, plan(book, "sync", {FLAG: [None, "true"]}))
         again = plan(book, "ahead", {FLAG: [None, "true"], STATUS: [None, "do_not_call"]})
         assert ahead.claim(book, "salesforce", [again], NEEDED, NOW) == []
+
+
+@pytest.mark.parametrize("contact_ids", [None, [1]])
+@pytest.mark.parametrize("end", ["busy", "conflict", "applied"])
+def test_what_met_a_write_of_the_sync_or_an_edit_is_planned_anew(
+    known: Ledger, end: str, contact_ids: list[int] | None
+) -> None:
+    with known.write() as book:
+        if end == "busy":
+            start(book, plan(book, "sync", {STATUS: [None, "active"]}))
+        ours = plan(book, "ahead", {STATUS: [None, "invalid"]})
+        taken = ahead.claim(book, "salesforce", [ours], frozenset({STATUS}), NOW)
+        assert bool(taken) == (end != "busy")
+        if end != "busy":
+            start(book, ours)
+            journal.finish(book, [("conflict" if end == "conflict" else "applied", None, ours.change_id)], NOW)
+        assert ahead.settled(book, ours.plan_id, [1]) == ({1} if end == "applied" else set())
+        ahead.close(book, "salesforce", ours.plan_id, NOW, contact_ids)
+        marked = dirty.marks_of(book, "contact_id", dirty.changes_stage("salesforce"), [1])
+    assert bool(marked) == (end != "applied")
+
+
+def test_a_flag_that_stands_already_needs_no_other_try(known: Ledger) -> None:
+    with known.write() as book:
+        ours = plan(book, "ahead", {FLAG: [None, "true"], STATUS: [None, "do_not_call"]})
+        stands: Fields = {FLAG: [None, "true"]}
+        rest = journal.split_off(book, ours.plan_id, "salesforce", ours, stands, "superseded", ahead.STANDS, "run", NOW)
+        start(book, rest)
+        journal.finish(book, [("applied", None, rest.change_id)], NOW)
+        assert ahead.settled(book, ours.plan_id, [1]) == {1}
+
+
+def test_a_change_that_is_planned_anew_ahead_is_not_sent_by_a_sync_that_read_it_before(known: Ledger) -> None:
+    with known.write() as book:
+        theirs = plan(book, "sync", {STATUS: [None, "active"]})
+        ahead.supersede(book, "salesforce", [1], NOW)
+        assert ahead.still_to_send(book, "salesforce", [theirs], NOW) == []
+        assert start(book, theirs) == []
+    assert [state for state, _ in states(known)] == ["superseded"]
 
 
 def test_without_a_delivery_beside_it_a_sync_sends_what_it_read(known: Ledger) -> None:
