@@ -150,11 +150,21 @@ def store(
 ) -> dict[str, int]:
     """Store decisions that say something new and mark the contacts they concern. Returns counts.
 
-    A decision with the content of the current one only moves its re-check date.
+    A decision with the content of the current one only moves its re-check date. A number whose mark does not stand any more is left out:
+    a delivery ahead of the sync decided it meanwhile, or it was marked again.
     """
-    numbers = [key for key, _ in marks]
     take_turns(connection, "decisions")
-    with batch_of(connection, numbers) as batch:
+    with batch_of(connection, [key for key, _ in marks]):
+        standing = dirty.standing(connection, "number", STAGE, marks)
+        if len(standing) < len(marks):
+            decided = decided[decided["number"].isin([key for key, _ in standing])]
+        return _store(connection, decided, standing, policy_version, now)
+
+
+def _store(
+    connection: Connection, decided: pd.DataFrame, marks: Sequence[tuple[str, int]], policy_version: str, now: int
+) -> dict[str, int]:
+    with batch_of(connection, [key for key, _ in marks]) as batch:
         current = {
             (row[0], row[1]): row[2:]
             for row in fetch(

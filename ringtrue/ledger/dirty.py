@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, TypeVar
 
 from sqlalchemy import Connection, text
 
 from ringtrue.ledger.database import batch_of, fetch, insert_rows
 
 Subject = Literal["contact_id", "number", "call_id"]
+_Key = TypeVar("_Key", int, str)
 _TABLES: dict[Subject, str] = {"contact_id": "dirty_contacts", "number": "dirty_numbers", "call_id": "dirty_calls"}
 
 
@@ -117,6 +118,14 @@ def marks_of(
             {"stage": stage},
         )
     return [(row[0], row[1]) for row in rows]
+
+
+def standing(
+    connection: Connection, subject: Subject, stage: str, marks: Sequence[tuple[_Key, int]]
+) -> Sequence[tuple[_Key, int]]:
+    """Of marks read before, those that still stand. Who lacks one was handled by somebody else meanwhile, or marked again: what was read is old."""
+    present = set(marks_of(connection, subject, stage, [key for key, _ in marks]))
+    return marks if present.issuperset(marks) else [mark for mark in marks if mark in present]
 
 
 def forget_contacts(connection: Connection, stage: str, contact_ids: Sequence[int]) -> None:

@@ -64,11 +64,20 @@ def waiting(connection: Connection, marks: Sequence[tuple[int, int]]) -> list[Wa
 def store(connection: Connection, marks: Sequence[tuple[int, int]], rows: Sequence[PhoneRow]) -> None:
     """Replace the numbers of the marked contacts and pass on what that touches: numbers to the registry scrub and to status, contacts to changes.
 
-    Who carries a number that somebody asked not to be called on is marked for the delivery of the flag alone.
+    Who carries a number that somebody asked not to be called on is marked for the delivery of the flag alone. A contact whose mark does
+    not stand any more is left out: a delivery ahead of the sync read it meanwhile, or it was marked again.
     """
-    contact_ids = [key for key, _ in marks]
     take_turns(connection, "phones")
-    with batch_of(connection, contact_ids) as batch:
+    with batch_of(connection, [key for key, _ in marks], empty=int):
+        standing = dirty.standing(connection, "contact_id", STAGE, marks)
+        if len(standing) < len(marks):
+            kept = {key for key, _ in standing}
+            rows = [row for row in rows if row.contact_id in kept]
+        _store(connection, standing, rows)
+
+
+def _store(connection: Connection, marks: Sequence[tuple[int, int]], rows: Sequence[PhoneRow]) -> None:
+    with batch_of(connection, [key for key, _ in marks], empty=int) as batch:
         # A number that a contact gave up needs no new decision; the contact's record does, below.
         # A merged one's evidence passes to its survivor: the number is decided again.
         dirty.mark_by_query(

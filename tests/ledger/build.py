@@ -53,9 +53,9 @@ def pull(ledger: Ledger, *records: PulledRecord, connection: str = "salesforce")
     return counted
 
 
-def read_numbers(ledger: Ledger) -> None:
-    """Give every waiting contact one valid number per field, as typed: these tests type E.164."""
-    with ledger.write() as book:
+def waiting_numbers(ledger: Ledger) -> tuple[list[tuple[int, int]], list[PhoneRow]]:
+    """Marks of the waiting contacts, and one valid number per field, as typed: these tests type E.164."""
+    with ledger.read() as book:
         marks = dirty.next_contacts(book, phones.STAGE, 1_000)
         rows = [
             PhoneRow(person.contact_id, field, 0, raw, raw, raw, None, True, True, "ok", "GB", "MOBILE")
@@ -63,4 +63,11 @@ def read_numbers(ledger: Ledger) -> None:
             if not person.deleted
             for field, raw in person.phones.items()
         ]
+    return marks, rows
+
+
+def read_numbers(ledger: Ledger) -> None:
+    """Give every waiting contact its numbers."""
+    marks, rows = waiting_numbers(ledger)
+    with ledger.write() as book:
         phones.store(book, marks, rows)

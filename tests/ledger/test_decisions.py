@@ -35,13 +35,17 @@ def decided(
     }  # fmt: skip
 
 
+def frame(*rows: dict[str, Any]) -> pd.DataFrame:
+    made = pd.DataFrame(list(rows), columns=list(decided("")))
+    made["contact"] = made["contact"].astype("Int64")
+    made["recheck_at"] = pd.to_datetime(made["recheck_at"], unit="ms", utc=True)
+    return made
+
+
 def store(ledger: Ledger, *rows: dict[str, Any], policy: str = "p1", now: int = NOW) -> dict[str, int]:
     """Store decisions for everything that waits; a number left out of `rows` has no decision."""
-    frame = pd.DataFrame(list(rows), columns=list(decided("")))
-    frame["contact"] = frame["contact"].astype("Int64")
-    frame["recheck_at"] = pd.to_datetime(frame["recheck_at"], unit="ms", utc=True)
     with ledger.write() as book:
-        return decisions.store(book, frame, dirty.next_numbers(book, decisions.STAGE, 100), policy, now)
+        return decisions.store(book, frame(*rows), dirty.next_numbers(book, decisions.STAGE, 100), policy, now)
 
 
 def settle(ledger: Ledger) -> None:
@@ -163,3 +167,19 @@ def test_statuses_are_counted_by_number(ledger: Ledger) -> None:
     store(ledger, decided(MOBILE, "active"), decided(MOBILE, "wrong_person", contact=1), decided(LANDLINE))
     with ledger.read() as book:
         assert decisions.status_counts(book) == {"active": 1, "unverified": 1}
+
+
+def test_what_was_decided_from_older_evidence_is_dropped_where_somebody_decided_meanwhile(ledger: Ledger) -> None:
+    with ledger.read() as book:
+        marks = dirty.next_numbers(book, decisions.STAGE, 100)
+    old = frame(decided(MOBILE), decided(LANDLINE))
+    with ledger.write() as book:
+        # A fresh delivery heard that the number is dead, and decides it while the sync still computes.
+        dirty.mark_numbers(book, decisions.STAGE, [MOBILE])
+        again = [mark for mark in dirty.next_numbers(book, decisions.STAGE, 100) if mark[0] == MOBILE]
+        decisions.store(book, frame(decided(MOBILE, "disconnected")), again, "p1", NOW)
+    with ledger.write() as book:
+        assert decisions.store(book, old, marks, "p1", NOW)["new"] == 1
+        found = fetch(book, "SELECT number, status FROM decisions WHERE current ORDER BY number")
+    assert found == sorted([(MOBILE, "disconnected"), (LANDLINE, "unverified")])
+    assert due(ledger) == []
