@@ -10,8 +10,8 @@ from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from assets.run_owner import AD_HOC, is_ours
 from connectors.alerts import Way, ways
-from ringtrue.alerting import Alerts, Ended, Finding
-from ringtrue.errors import RingTrueError
+from ringtrue.alerting import TRIES, Alerts, Ended, Finding
+from ringtrue.errors import RecordRefused, RingTrueError
 from ringtrue.settings import load_settings
 
 LOOKED_AT = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
@@ -85,6 +85,12 @@ def deliver(state: Alerts, found: Mapping[str, Way]) -> tuple[int, list[str]]:
                 break
             try:
                 tell(message.title, message.text)
+            except RecordRefused as error:
+                if not message.given_up(name):
+                    troubles.append(f"{name}: {error}")
+                    break
+                troubles.append(f"{name}: {message.title!r} was given up after {TRIES} tries: {error}")
+                continue
             except RingTrueError as error:
                 troubles.append(f"{name}: {error}")
                 break
@@ -115,27 +121,31 @@ def build_alerts() -> dg.SensorDefinition:
         if context.cursor:
             state = Alerts.model_validate_json(context.cursor)
         else:
-            state = Alerts(since=datetime.now(UTC).timestamp() - 60)
+            state = Alerts.starting(datetime.now(UTC).timestamp() - 60)
         origin = context.code_location_origin
         location = origin.location_name if origin is not None else None
         records = context.instance.get_run_records(
-            dg.RunsFilter(statuses=LOOKED_AT, updated_after=datetime.fromtimestamp(state.since, UTC)),
-            limit=RUNS_A_TICK,
+            dg.RunsFilter(statuses=LOOKED_AT, updated_after=datetime.fromtimestamp(state.after, UTC)),
+            limit=RUNS_A_TICK + state.listed_again(),
             order_by="update_timestamp",
             ascending=True,
         )
+        looked_at = 0
         for record in records:
             run = record.dagster_run
-            state.since = record.update_timestamp.replace(tzinfo=UTC).timestamp()
+            moment = record.update_timestamp.replace(tzinfo=UTC).timestamp()
+            if not state.is_new(run.run_id, moment):
+                continue
+            looked_at += 1
             if not is_ours(run, location) or run.tags.get(WILL_RETRY_TAG) == "true":
                 continue
-            ended = Ended(run.run_id, name_of(run), record.end_time or state.since, run.is_failure)
+            ended = Ended(run.run_id, name_of(run), record.end_time or moment, run.is_failure)
             state.take(ended, findings(context.instance, run), list(found), link_to(settings.ui_url, run.run_id))
         sent, troubles = deliver(state, found)
         context.update_cursor(state.model_dump_json())
         for trouble in troubles:
-            context.log.warning("Alerts wait. %s", trouble)
+            context.log.warning("Not every alert was sent. %s", trouble)
         waits = f" {len(state.waiting)} wait. {' '.join(troubles)}" if troubles else ""
-        return dg.SkipReason(f"{len(records)} runs looked at, {sent} messages sent.{waits}")
+        return dg.SkipReason(f"{looked_at} runs looked at, {sent} messages sent.{waits}")
 
     return alerts

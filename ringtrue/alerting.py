@@ -13,7 +13,11 @@ from ringtrue.masking import mask_text
 
 LONGEST_SENTENCE = 1_000
 MOST_LINES = 12
-RUNS_REMEMBERED = 300
+RUNS_REMEMBERED = 600
+LATE_SECONDS = 300.0
+"""A run may become visible this much later than its moment says: clocks differ, and commits come out of order."""
+TRIES = 5
+"""So often a message that is itself refused is tried."""
 SENTENCES_REMEMBERED = 20
 _CHANGING = re.compile(r"\b[0-9a-f]*\d[0-9a-f]*\b", re.IGNORECASE)
 
@@ -43,6 +47,16 @@ class Message(BaseModel):
     title: str
     text: str
     ways: list[str]
+    refused: dict[str, int] = Field(default_factory=dict)
+    """How often each way has refused the message itself."""
+
+    def given_up(self, way: str) -> bool:
+        """Note that a way refused the message itself. Whether it is not tried there any more."""
+        self.refused[way] = self.refused.get(way, 0) + 1
+        if self.refused[way] < TRIES:
+            return False
+        self.ways.remove(way)
+        return True
 
 
 class Trouble(BaseModel):
@@ -57,16 +71,41 @@ class Alerts(BaseModel):
     """All that is remembered between two looks, kept as JSON."""
 
     since: float
-    """Runs that ended later than this moment have not been looked at, but for those in `seen`."""
-    seen: list[str] = Field(default_factory=list)
+    """The latest moment of a run that was looked at."""
+    not_before: float = 0.0
+    """Runs of before are not looked at: of before the first look, or so many that they are not remembered."""
+    looked_at: dict[str, float] = Field(default_factory=dict)
+    """Runs that were looked at, and their moments."""
     troubles: dict[str, Trouble] = Field(default_factory=dict)
     waiting: list[Message] = Field(default_factory=list)
 
+    @classmethod
+    def starting(cls, since: float) -> Alerts:
+        """Nothing is remembered yet, and what ended before is not told."""
+        return cls(since=since, not_before=since)
+
+    @property
+    def after(self) -> float:
+        """Runs later than this are to be listed: those in `looked_at` once more, among which a late one may stand."""
+        return max(self.since - LATE_SECONDS, self.not_before)
+
+    def listed_again(self) -> int:
+        """How many runs later than `after` were looked at already."""
+        return sum(moment > self.after for moment in self.looked_at.values())
+
+    def is_new(self, run_id: str, moment: float) -> bool:
+        """Note that a run is looked at. False where it was before."""
+        if run_id in self.looked_at:
+            return False
+        self.looked_at[run_id] = moment
+        self.since = max(self.since, moment)
+        while len(self.looked_at) > RUNS_REMEMBERED:
+            oldest = min(self.looked_at, key=self.looked_at.__getitem__)
+            self.not_before = max(self.not_before, self.looked_at.pop(oldest))
+        return True
+
     def take(self, run: Ended, findings: Iterable[Finding], ways: Sequence[str], link: str) -> None:
         """Look at one run's findings and queue what has to be told."""
-        if run.run_id in self.seen:
-            return
-        self.seen = [*self.seen, run.run_id][-RUNS_REMEMBERED:]
         news: list[str] = []
         passed: list[str] = []
         only_checks = True

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from app.doctor.finding import Finding
+from connectors.alerts import unusable
 from connectors.lookups import open_services
 from connectors.lookups.active import Active, active, secrets_of
 from connectors.lookups.service import Surroundings
@@ -210,6 +211,10 @@ def alerts(settings: Settings) -> Iterator[Finding]:
             f"{' and '.join(missing)} is not set: nobody is told.",
             "Set it where Dagster's daemon runs.",
         )
+    elif wrong := unusable(told):
+        for sentence in wrong:
+            said, _, todo = sentence.partition(". ")
+            yield Finding("alerts", "secrets", "wrong", f"{said.rstrip('.')}.", todo or "Correct it; nobody is told.")
     elif not told.webhook_variable and not told.email.to:
         yield Finding(
             "alerts",

@@ -72,6 +72,8 @@ class MailServer:
     ca_file: str = ""
     taken: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
     was_encrypted: list[bool] = field(default_factory=list)
+    refusals: list[str] = field(default_factory=list)
+    """What it answers to the next messages' content."""
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
@@ -133,6 +135,9 @@ def mail_server(folder: Path) -> Iterator[MailServer]:
             elif word == "DATA":
                 await say("354 go on")
                 content = await reader.readuntil(b"\r\n.\r\n")
+                if found.refusals:
+                    await say(found.refusals.pop(0))
+                    continue
                 message = message_from_bytes(content[:-5], policy=policy.default)
                 assert isinstance(message, EmailMessage)
                 found.taken.append((recipients, message))

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 import tomli_w
+from dagster._core.storage.runs.schema import RunsTable
 
 from assets.alerts import build_alerts
 from assets.run_owner import PROCESS_TAG
 from assets.stage import plain_errors
-from connectors.alerts import ways
+from connectors.alerts import LONGEST_POST, unusable, ways
 from ringtrue.alert_settings import AlertsSettings, EmailSettings
-from ringtrue.alerting import Alerts, Ended, Finding
-from ringtrue.errors import CredentialRefused, HostUnreachable, SettingsError, StopRun
+from ringtrue.alerting import RUNS_REMEMBERED, TRIES, Alerts, Ended, Finding, Message
+from ringtrue.errors import (
+    CredentialRefused,
+    HostUnreachable,
+    RecordRefused,
+    ServiceUnavailable,
+    SettingsError,
+    StopRun,
+)
 from tests.operating.receivers import PASSWORD, MailServer, Webhook, mail_server, webhook
 
 NUMBER = "+15062345678"
@@ -96,6 +105,10 @@ class Project:
         self.cursor = data.cursor
         self.said = data.skip_message or ""
         return self.said
+
+    def state(self) -> Alerts:
+        """What the sensor remembers."""
+        return Alerts.model_validate_json(self.cursor or "")
 
 
 @pytest.fixture
@@ -181,6 +194,58 @@ def test_a_webhook_that_is_down_delays_its_own_messages_and_loses_none(
     assert "hook-secret" not in project.said
 
 
+def test_no_way_keeps_another_from_being_told_or_noted(
+    project: Project, hook: Webhook, mail: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mounted secret that ends in a newline; a password that no mail login carries; both again and again."""
+    monkeypatch.setenv("RINGTRUE_ALERT_WEBHOOK", hook.address + "\n")
+    monkeypatch.setenv("RINGTRUE_SMTP_PASSWORD", "pässword-77")
+    project.run(refuses=True)
+    project.look()
+    said = project.look()
+    assert "1 wait. email: RINGTRUE_SMTP_PASSWORD holds a character outside ASCII" in said
+    assert (len(hook.told), mail.taken) == (1, [])
+    monkeypatch.setenv("RINGTRUE_SMTP_PASSWORD", PASSWORD + "\n")
+    project.look()
+    assert (len(hook.told), len(mail.taken)) == (1, 1)
+
+
+def test_a_message_that_is_itself_refused_is_given_up(project: Project, hook: Webhook) -> None:
+    hook.answers = [400] * TRIES
+    project.run(refuses=True)
+    for _ in range(TRIES - 1):
+        assert "HTTP 400" in project.look()
+    state = project.state()
+    state.waiting.append(Message(title="the next one", text="link", ways=["webhook"]))
+    project.cursor = state.model_dump_json()
+    assert "was given up" in project.look()
+    assert hook.told == ["*the next one*\nlink"]
+
+
+def test_a_run_that_becomes_visible_late_is_told(project: Project, hook: Webhook) -> None:
+    late = project.run(refuses=True)
+    now = datetime.now(UTC)
+    with project.instance.run_storage.connect() as storage:  # type: ignore[attr-defined]
+        moment = (now - timedelta(seconds=200)).replace(tzinfo=None)
+        storage.execute(RunsTable.update().where(RunsTable.c.run_id == late).values(update_timestamp=moment))
+    state = project.state()
+    state.since, state.not_before = now.timestamp(), now.timestamp() - 600
+    project.cursor = state.model_dump_json()
+    assert project.look().startswith("1 runs looked at")
+    assert len(hook.told) == 1
+    assert project.look().startswith("0 runs looked at")
+
+
+def test_more_runs_at_once_than_are_remembered_are_looked_at_once_each() -> None:
+    state = Alerts.starting(0.0)
+    moments = {f"run {place}": 1_000 + place / 100 for place in range(2 * RUNS_REMEMBERED)}
+    looked: list[str] = []
+    for _ in range(2 * RUNS_REMEMBERED // 50 + 1):
+        listed = [run for run, moment in moments.items() if moment > state.after][: 50 + state.listed_again()]
+        looked += [run for run in listed if state.is_new(run, moments[run])]
+    assert looked == list(moments)
+
+
 def test_runs_of_other_projects_are_nobodys_business_here(project: Project, hook: Webhook) -> None:
     @dg.op
     def breaks() -> None:
@@ -236,6 +301,8 @@ def test_what_is_wrong_with_a_way_is_one_sentence(hook: Webhook, mail: MailServe
         tell("webhook", named)
     with pytest.raises(SettingsError, match="must hold an https address"):
         tell("webhook", named, HOOK="http://hooks.example.com/secret")
+    assert unusable(named, {"HOOK": hook.address + "\n"}) == []
+    assert unusable(named, {"HOOK": "https://hooks.example.com/\x07"}) == ["HOOK must hold an https address."]
     with pytest.raises(HostUnreachable):
         tell("webhook", named, HOOK="http://127.0.0.1:9/hook-secret")
     login = {"RINGTRUE_SMTP_PASSWORD": "wrong"}
@@ -247,10 +314,23 @@ def test_what_is_wrong_with_a_way_is_one_sentence(hook: Webhook, mail: MailServe
         tell("email", AlertsSettings(email=by_mail(mail, ca_file=None)), **login)
     with pytest.raises(HostUnreachable, match="cannot be reached"):
         tell("email", AlertsSettings(email=by_mail(mail, port=9)), **login)
+    mail.refusals = ["552 too much for one message", "451 later"]
+    with pytest.raises(RecordRefused, match="552 too much"):
+        tell("email", AlertsSettings(email=by_mail(mail)), RINGTRUE_SMTP_PASSWORD=PASSWORD)
+    with pytest.raises(ServiceUnavailable, match="451 later"):
+        tell("email", AlertsSettings(email=by_mail(mail)), RINGTRUE_SMTP_PASSWORD=PASSWORD)
     tell("email", AlertsSettings(email=by_mail(mail)), RINGTRUE_SMTP_PASSWORD=PASSWORD)
     [(recipients, message)] = mail.taken
     assert message["Bcc"] is None
     assert "everybody@example.com" not in recipients
+
+
+def test_a_long_text_is_cut_to_what_a_webhook_takes_and_keeps_its_link(hook: Webhook) -> None:
+    lines = [*("long sentence " * 70 for _ in range(12)), "short", "https://dagster.example.com/runs/1"]
+    ways(AlertsSettings(webhook_variable="HOOK"), {"HOOK": hook.address})["webhook"]("title", "\n".join(lines))
+    [told] = hook.told
+    assert len(told) < LONGEST_POST + 20
+    assert told.splitlines()[-2:] == lines[-2:]
 
 
 def test_no_text_can_call_the_whole_channel(hook: Webhook) -> None:
