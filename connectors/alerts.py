@@ -125,8 +125,9 @@ def post(address: str, title: str, text: str) -> None:
         error = error_for_status("The alert webhook", answer.status_code, answer.headers, answer.text)
         if error is not None:
             raise error
-        said = f"The alert webhook refused the message (HTTP {answer.status_code}). Check its address."
-        raise RecordRefused(said) if answer.status_code in _CONTENT_REFUSED else StopRun(said)
+        if answer.status_code in _CONTENT_REFUSED:
+            raise RecordRefused(f"The alert webhook did not take this message (HTTP {answer.status_code}).")
+        raise StopRun(f"The alert webhook refused the message (HTTP {answer.status_code}). Check its address.")
 
     retrying(send, policy=_ONCE)
 
@@ -173,10 +174,11 @@ def mail(settings: EmailSettings, password: str | None, title: str, text: str) -
         told = mask_text(
             str(error.smtp_error, "utf-8", "replace") if isinstance(error.smtp_error, bytes) else error.smtp_error
         )
-        said = f"{where} did not take the message: {error.smtp_code} {told}"
         # 5xx after the content, or 552 for its announced size: sending it again changes nothing.
         permanent = isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500
-        raise RecordRefused(said) if permanent or error.smtp_code == 552 else ServiceUnavailable(said) from error
+        if permanent or error.smtp_code == 552:
+            raise RecordRefused(f"{where} does not take this message: {error.smtp_code} {told}") from error
+        raise ServiceUnavailable(f"{where} did not take the message: {error.smtp_code} {told}") from error
     except ssl.SSLError as error:
         raise StopRun(
             f"{where} has no certificate that can be trusted ({error.reason}). Check host and ca_file."
