@@ -377,7 +377,7 @@ class Delivery:
         own = self.own[object_name]
         phone_fields = frozenset(own.phone_status)
         written = [(change.contact_id, change.after()) for change in taken]
-        journal.remember_written(book, written, phone_fields, own.do_not_call)
+        journal.remember_written(book, self.name, written, phone_fields, own.do_not_call)
         flagged = [contact_id for contact_id, values in written if values.get(own.do_not_call) == "true"]
         dirty.forget_contacts(book, dirty.do_not_call_stage(self.name), flagged)
         # What was put back is a number we may not have read yet.

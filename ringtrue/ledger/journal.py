@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 
 from ringtrue.ledger import dirty
 from ringtrue.ledger.contacts import dumps
-from ringtrue.ledger.database import STREAM_ROWS, batch_of, fetch, insert_rows, stream, update_rows
+from ringtrue.ledger.database import STREAM_ROWS, batch_of, fetch, insert_rows, stream, take_turns, update_rows
 from ringtrue.ledger.plan_content import Content
 
 State = Literal["planned", "sending", "applied", "failed", "conflict", "skipped", "superseded", "reverted"]
@@ -442,6 +442,7 @@ def split_off(
 
 def remember_written(
     connection: Connection,
+    connection_name: str,
     written: Sequence[tuple[int, dict[str, str | None]]],
     phone_fields: frozenset[str],
     flag: str,
@@ -449,6 +450,8 @@ def remember_written(
     """Hold the values just written as the ones last seen, so that their echo in the next pull is no news."""
     if not written:
         return
+    # A pull reads, compares and writes the same columns: who comes second has to see what the first one wrote.
+    take_turns(connection, f"contacts of {connection_name}")
     by_contact: dict[int, dict[str, str | None]] = {}
     for contact_id, values in written:
         by_contact.setdefault(contact_id, {}).update(values)

@@ -152,7 +152,7 @@ def test_a_pull_beside_a_delivery_takes_our_flag_for_nobodys_wish(known: Ledger)
         store_page(book, origin(), page, known.key, NOW, PullCounts())
         assert fetch(book, "SELECT flagged_at, do_not_call FROM contacts") in ([(None, 0)], [(None, False)])
         journal.finish(book, [("applied", None, ours.change_id)], NOW)
-        journal.remember_written(book, [(1, {FLAG: "true"})], frozenset(), FLAG)
+        journal.remember_written(book, "salesforce", [(1, {FLAG: "true"})], frozenset(), FLAG)
         # A page that was read before the write is stored after it.
         old = [record("a", minutes=1, MobilePhone=MOBILE, DoNotCall="false")]
         store_page(book, origin(), old, known.key, NOW, PullCounts())

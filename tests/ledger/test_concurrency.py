@@ -11,10 +11,11 @@ from threading import Barrier
 import pytest
 
 from ringtrue.errors import LedgerError
-from ringtrue.ledger import Ledger, dirty, suppressions
+from ringtrue.ledger import Ledger, dirty, journal, suppressions
+from ringtrue.ledger.contacts import PullCounts, store_page
 from ringtrue.ledger.database import fetch
 from ringtrue.ledger.suppressions import Suppression
-from tests.ledger.build import MOBILE, NOW, pull, record
+from tests.ledger.build import MOBILE, NOW, OTHER, OWN, origin, pull, record
 from tests.ledger.conftest import KEY
 from tests.stand_ins import ROOT
 
@@ -114,6 +115,28 @@ def test_pulls_of_two_connections_at_once_store_all_records(ledger: Ledger) -> N
     with ledger.read() as book:
         assert fetch(book, "SELECT count(*) FROM contacts") == [(WRITERS * 100,)]
         assert dirty.waiting(book, "contact_id", "phones") == WRITERS * 100
+
+
+def test_an_answer_that_comes_while_a_pull_stores_the_record_keeps_what_was_pulled(ledger: Ledger) -> None:
+    pull(ledger, record("a", Phone=MOBILE))
+
+    def answer() -> None:
+        with ledger.write() as book:
+            written: list[tuple[int, dict[str, str | None]]] = [(1, {OWN.status: "active"})]
+            journal.remember_written(book, "salesforce", written, frozenset(OWN.phone_status), OWN.do_not_call)
+
+    with ThreadPoolExecutor(1) as pool:
+        with ledger.write() as book:
+            page = [record("a", minutes=1, Phone=OTHER)]
+            store_page(book, origin(), page, ledger.key, NOW, PullCounts())
+            answered = pool.submit(answer)
+            with pytest.raises(TimeoutError):
+                answered.result(0.3)
+        answered.result(30)
+    with ledger.read() as book:
+        [(phones, ours)] = fetch(book, "SELECT phones, ours FROM contacts")
+    assert OTHER in phones
+    assert "active" in ours
 
 
 def test_readers_see_one_moment_while_others_write(ledger: Ledger) -> None:

@@ -47,7 +47,9 @@ def test_an_unchanged_record_wakes_no_stage_even_when_its_modified_moment_moved(
 def test_the_echo_of_our_own_write_is_no_news_but_a_persons_edit_of_our_field_is(ledger: Ledger) -> None:
     pull(ledger, record("a", Phone=MOBILE))
     with ledger.write() as book:
-        journal.remember_written(book, [(1, {OWN.status: "active"})], frozenset(OWN.phone_status), OWN.do_not_call)
+        journal.remember_written(
+            book, "salesforce", [(1, {OWN.status: "active"})], frozenset(OWN.phone_status), OWN.do_not_call
+        )
     echo = pull(ledger, record("a", Phone=MOBILE, minutes=1, ours={OWN.status: "active"}))
     assert (echo.unchanged, echo.drifted) == (1, 0)
     edited = pull(ledger, record("a", Phone=MOBILE, minutes=2, ours={OWN.status: "invalid"}))
@@ -60,7 +62,7 @@ def test_a_new_flag_wakes_the_opt_outs_but_one_we_set_does_not(ledger: Ledger) -
     assert waiting(ledger, "opt_outs") == 1
     with ledger.write() as book:
         contact_b = fetch(book, "SELECT contact_id FROM contacts WHERE record_id = 'b'")[0][0]
-        journal.remember_written(book, [(contact_b, {"DoNotCall": "true"})], frozenset(), OWN.do_not_call)
+        journal.remember_written(book, "salesforce", [(contact_b, {"DoNotCall": "true"})], frozenset(), OWN.do_not_call)
     pull(ledger, record("b", DoNotCall="true", minutes=1))
     assert waiting(ledger, "opt_outs") == 1
 
@@ -114,7 +116,9 @@ def test_the_opaque_id_is_stable_and_tells_nothing(ledger: Ledger) -> None:
 
 def wrote(ledger: Ledger, contact_id: int, values: dict[str, str | None]) -> None:
     with ledger.write() as book:
-        journal.remember_written(book, [(contact_id, values)], frozenset(OWN.phone_status), OWN.do_not_call)
+        journal.remember_written(
+            book, "salesforce", [(contact_id, values)], frozenset(OWN.phone_status), OWN.do_not_call
+        )
 
 
 def test_a_version_older_than_our_write_is_no_drift_and_no_opt_out(ledger: Ledger) -> None:

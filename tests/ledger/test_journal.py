@@ -215,12 +215,15 @@ def test_a_written_value_is_the_one_seen_last(ledger: Ledger) -> None:
     with ledger.write() as book:
         journal.remember_written(
             book,
+            "salesforce",
             [(1, {OWN.status: "active", "Phone": "+441"}), (1, {OWN.reason: "why"}), (2, {OWN.do_not_call: "true"})],
             frozenset(OWN.phone_status),
             OWN.do_not_call,
         )
-        journal.remember_written(book, [(1, {OWN.reason: None})], frozenset(OWN.phone_status), OWN.do_not_call)
-        journal.remember_written(book, [], frozenset(), OWN.do_not_call)
+        journal.remember_written(
+            book, "salesforce", [(1, {OWN.reason: None})], frozenset(OWN.phone_status), OWN.do_not_call
+        )
+        journal.remember_written(book, "salesforce", [], frozenset(), OWN.do_not_call)
         rows = fetch(book, "SELECT ours, phones, do_not_call, do_not_call_ours FROM contacts ORDER BY contact_id")
     assert [(row[0], row[1], bool(row[2]), bool(row[3])) for row in rows] == [
         (contacts.dumps({OWN.status: "active"}), '{"Phone":"+441"}', False, False),
