@@ -8,7 +8,9 @@ import dagster as dg
 import pandas as pd
 from dagster import MetadataValue
 
+from assets.deciding import policy_of
 from assets.stage import BATCH, columns, counts, now_ms, plain_errors, root_run
+from assets.trunk_watch import watch
 from connectors.resources import LedgerResource
 from ringtrue.countries import region_of
 from ringtrue.free_text import fold
@@ -211,6 +213,9 @@ def run(ledger: Ledger, settings: Settings, run_id: str) -> tuple[dict[str, int]
         totals["rejected"] += len(read.rejected)
         outcomes.update(item.outcome for item in read.seen)
         unknown.update(fold(text) for text, _ in read.unknown)
+    if totals["calls"]:
+        # The lookups choose by what calls say, before status decides.
+        watch(ledger, policy_of(settings), now)
     return dict(totals), outcomes, unknown
 
 

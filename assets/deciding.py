@@ -1,23 +1,22 @@
 """What a decision rests on besides a number's evidence. Everything that decides shares it, so a replay tells what was decided live."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import pandas as pd
 
+from assets import trunk_watch
 from assets.learning import expectations
-from ringtrue.ledger import Ledger, calls, decisions
+from ringtrue.expectations import Expectations
+from ringtrue.ledger import Ledger, decisions
 from ringtrue.ledger.decisions import PriorOf
 from ringtrue.policy import Policy
 from ringtrue.settings import Settings
 from ringtrue.source_names import SourceMap
 from ringtrue.status import decide
-from ringtrue.trunks import trunk_alarms
-
-DAY_MS = 86_400_000
-TRUNK_DAYS = 90
-"""How far back the calls of a trunk tell what is usual for it."""
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -28,13 +27,6 @@ def policy_of(settings: Settings) -> Policy:
     )
 
 
-def trunk_alarms_of(ledger: Ledger, policy: Policy, now: int) -> pd.DataFrame:
-    """The stretches of the last months in which a trunk was in trouble, from all its calls."""
-    with ledger.read() as connection:
-        history = calls.trunk_history(connection, now - TRUNK_DAYS * DAY_MS)
-    return trunk_alarms(history, policy)
-
-
 @dataclass(frozen=True)
 class Deciding:
     """Policy with what was learned, trunks in trouble, lead sources, moment (milliseconds since 1970)."""
@@ -42,7 +34,7 @@ class Deciding:
     ledger: Ledger
     policy: Policy
     version: str
-    """Changes with the policy and with everything learned; stands in every decision."""
+    """Changes with the policy, with everything learned and with the rules of the lead sources; stands in every decision."""
     alarms: pd.DataFrame
     now: int
     prior_of: PriorOf | None = None
@@ -65,19 +57,30 @@ def deciding(
     ledger: Ledger, settings: Settings, now: int, *, policy: Policy | None = None, learn: bool = True
 ) -> Deciding:
     """How numbers are decided now: by the settings' policy or another one. `learn`: learn again where it is time for that; else nothing is written."""
-    chosen = policy or policy_of(settings)
+    own = policy_of(settings)
+    chosen = policy or own
     sources = SourceMap(settings.sources)
     known = expectations(ledger, sources, now, learn=learn and chosen.learn)
-    with_hazards = known.applied(chosen)
+    by_source = chosen.learn and bool(known.priors)
 
     def prior_of(connection: str, raw: str | None) -> float:
         return known.prior(sources.slug(connection, raw), chosen)
 
     return Deciding(
         ledger,
-        with_hazards,
-        known.version(chosen),
-        trunk_alarms_of(ledger, with_hazards, now),
+        known.applied(chosen),
+        _version(known, chosen, settings) if by_source else known.version(chosen),
+        trunk_watch.alarms(ledger) if trunk_watch.alike(chosen, own) else trunk_watch.alarms_under(ledger, chosen, now),
         now,
-        prior_of if chosen.learn and known.priors else None,
+        prior_of if by_source else None,
     )
+
+
+def _version(known: Expectations, policy: Policy, settings: Settings) -> str:
+    """The version of what was learned, with the rules that say which source a number came from: a prior belongs to a source's name."""
+    rules = [
+        [slug, [match.model_dump(exclude_defaults=True) for match in rule.match]]
+        for slug, rule in settings.sources.items()
+    ]
+    content = known.version(policy).encode() + orjson.dumps(rules, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(content).hexdigest()[:12]

@@ -45,7 +45,9 @@ def expectations(ledger: Ledger, sources: SourceMap, now: int, *, learn: bool) -
     if not learn or not known.due(now):
         return known
     rates = hazards(ledger, now)
+    with ledger.read() as connection:
+        first = kept_expectations.first_told(connection, sources)
+    known = learned(first, rates, now)
     with ledger.write() as connection:
-        known = learned(kept_expectations.first_told(connection, sources), rates, now)
         kept_expectations.store(connection, known)
     return known

@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 import dagster as dg
-import pandas as pd
 from dagster import MetadataValue
 
-from assets.deciding import deciding
+from assets.deciding import deciding, policy_of
 from assets.stage import BATCH, columns, counts, now_ms, plain_errors
+from assets.trunk_watch import watch
 from connectors.resources import LedgerResource
 from ringtrue.collector import rare_collections
-from ringtrue.ledger import Ledger, calls, decisions, dirty
+from ringtrue.ledger import Ledger, decisions, dirty
 from ringtrue.records import STATUSES
 from ringtrue.settings import Settings, load_settings
 
@@ -23,28 +23,17 @@ class StatusConfig(dg.Config):
     """Decide every number again, not only those with new evidence."""
 
 
-def alarm_spans(alarms: pd.DataFrame) -> list[tuple[str, int, int]]:
-    """Trunk, begin and end in milliseconds of each stretch in which a trunk was in trouble."""
-    begins = alarms["begins"].astype("datetime64[ms, UTC]").astype("int64")
-    ends = alarms["ends"].astype("datetime64[ms, UTC]").astype("int64")
-    return list(zip(alarms["trunk"].astype(str), begins.tolist(), ends.tolist(), strict=True))
-
-
 @rare_collections()
 def run(ledger: Ledger, settings: Settings, config: StatusConfig) -> tuple[dict[str, int], dict[str, int]]:
     """Decide every number that has new evidence, an expired decision or one of another policy. Returns counts and statuses."""
     totals = Counter[str]()
     now = now_ms()
+    totals["trunk alarms"], totals["numbers called in a trunk's alarm"] = watch(ledger, policy_of(settings), now)
     way = deciding(ledger, settings, now)
-    alarms = way.alarms
     with ledger.write() as connection:
         totals["expired or of another policy"] = decisions.mark_due(connection, now, way.version)
         if config.full:
             decisions.mark_all(connection)
-    if len(alarms):
-        with ledger.write() as connection:
-            totals["numbers called in a trunk's alarm"] = calls.mark_called(connection, alarm_spans(alarms))
-    totals["trunk alarms"] = len(alarms)
     after = ""
     while True:
         with ledger.read() as connection:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
-import pandas as pd
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from ringtrue.ledger import dirty
 from ringtrue.ledger.contacts import milliseconds
@@ -257,44 +256,3 @@ def mark_unread(connection: Connection, namespace: str, words: Sequence[str]) ->
             "WHERE c.namespace = :namespace",
             {"namespace": namespace},
         )
-
-
-def trunk_history(connection: Connection, since: int) -> pd.DataFrame:
-    """Every observation over a trunk since a moment, in the columns that `trunk_alarms` reads."""
-    rows = fetch(
-        connection,
-        "SELECT number, source, trunk, observed_at, outcome FROM observations "
-        "WHERE trunk IS NOT NULL AND NOT void AND observed_at >= :since",
-        {"since": since},
-    )
-    frame = pd.DataFrame(rows, columns=["number", "source", "trunk", "observed_at", "outcome"])
-    frame["observed_at"] = pd.to_datetime(frame["observed_at"], unit="ms", utc=True)
-    return frame
-
-
-def mark_called(connection: Connection, spans: Sequence[tuple[str, int, int]]) -> int:
-    """Mark the numbers called over a trunk while it was in an alarm that was not known before. Returns how many.
-
-    Known alarms are remembered by trunk and begin; one that lasts longer than before counts as new.
-    """
-    known = {row[0]: int(row[1]) for row in fetch(connection, "SELECT name, value FROM meta WHERE name LIKE 'alarm:%'")}
-    count = 0
-    for trunk, begins, ends in spans:
-        name = f"alarm:{begins}:{trunk}"
-        if known.get(name) == ends:
-            continue
-        count += dirty.mark_by_query(
-            connection,
-            "number",
-            "SELECT DISTINCT 'status' AS stage, o.number AS key FROM observations AS o WHERE o.trunk = :trunk "
-            "AND o.observed_at >= :begins AND o.observed_at <= :ends AND NOT o.void",
-            {"trunk": trunk, "begins": begins, "ends": ends},
-        )
-        connection.execute(
-            text(
-                "INSERT INTO meta (name, value) VALUES (:name, :value) "
-                "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-            ),
-            {"name": name, "value": str(ends)},
-        )
-    return count

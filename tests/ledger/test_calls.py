@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ringtrue.ledger import Ledger, calls, dirty, review
+from ringtrue.ledger import Ledger, calls, dirty, review, trunks
 from ringtrue.ledger.calls import CallCounts, Seen
 from ringtrue.ledger.database import fetch
+from ringtrue.ledger.trunks import Alarm
 from ringtrue.records import PulledCall
 from tests.ledger.build import MOBILE, NOW, START, pull, read_numbers, record
 
@@ -91,9 +92,16 @@ def test_a_trunk_alarm_wakes_its_numbers_once(ledger: Ledger) -> None:
     with ledger.write() as book:
         book.exec_driver_sql(
             "INSERT INTO observations (number, kind, source, outcome, trunk, observed_at, recorded_at, external_id, run) "
-            f"VALUES ('{MOBILE}', 'call:not_assigned', 'calls:x', 'not_assigned', 't1', {NOW}, {NOW}, 'e1', 'r')"
+            f"VALUES ('{MOBILE}', 'call:not_assigned', 'calls:x', 'not_assigned', 'sip:1', {NOW}, {NOW}, 'e1', 'r')"
         )
-        assert calls.mark_called(book, [("t1", NOW - 10, NOW + 10)]) == 1
-        assert calls.mark_called(book, [("t1", NOW - 10, NOW + 10)]) == 0
-        assert calls.mark_called(book, [("t1", NOW - 10, NOW + 20)]) == 1
-        assert len(calls.trunk_history(book, 0)) == 1
+        found = Alarm("sip:1", NOW - 10, NOW + 10)
+        assert trunks.unread(book) == (1, NOW)
+        assert trunks.remember(book, [found], NOW, 1) == 1
+        assert trunks.remember(book, [found], NOW, 1) == 0
+        assert trunks.remember(book, [found._replace(ends=NOW + 20)], NOW, 1) == 1
+        assert trunks.alarms(book) == [found._replace(ends=NOW + 20)]
+        assert trunks.remember(book, [], NOW + 30, 1) == 0, "it stands"
+        assert trunks.remember(book, [], NOW, 1) == 1
+        assert trunks.alarms(book) == []
+        assert trunks.unread(book) == (1, None)
+        assert len(trunks.history(book, 0)) == 1

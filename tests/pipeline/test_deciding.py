@@ -94,6 +94,19 @@ def test_what_is_learned_decides_everything_anew_once_and_not_again_for_a_month(
     assert deciding(ledger, SETTINGS, learned_at + 31 * DAY).version != before
 
 
+def test_another_rule_for_a_source_decides_everything_anew_and_another_label_does_not(ledger: Ledger) -> None:
+    """What was learned of a source belongs to its name: the list under another name vouches for nothing yet."""
+    run_status(ledger, SETTINGS, StatusConfig())
+    rules = SETTINGS.sources
+    relabelled = {**rules, "web": rules["web"].model_copy(update={"label": "Forms", "cost_per_lead": 2.0})}
+    totals, _ = run_status(ledger, SETTINGS.model_copy(update={"sources": relabelled}), StatusConfig())
+    assert totals.get("numbers", 0) == 0
+    renamed = SETTINGS.model_copy(update={"sources": {"bought": rules["purchased"], "web": rules["web"]}})
+    run_status(ledger, renamed, StatusConfig())
+    assert status_of(ledger, 0) == "unverified"
+    assert all(before == after for before, after in moves(deciding(ledger, renamed, now_ms(), learn=False)))
+
+
 def test_a_policy_that_does_not_learn_takes_its_own_numbers(ledger: Ledger) -> None:
     plain = SETTINGS.model_copy(update={"policy": SETTINGS.policy.model_copy(update={"learn": False})})
     way = deciding(ledger, plain, now_ms())
