@@ -34,7 +34,7 @@ Everyone = Annotated[bool, typer.Option("--everyone", help="Everybody who carrie
 
 
 def _subject(book: Book, number: str, email: str | None, record: str | None, everyone: bool) -> Subject:
-    """Whom the request is about. Raises SettingsError where several people carry the number and none is named."""
+    """Whom the request is about. Raises SettingsError where several people may carry the number and none is named."""
     if record is not None:
         name, _, record_id = record.partition("/")
         found = privacy.record_of(book, name, record_id)
@@ -44,12 +44,11 @@ def _subject(book: Book, number: str, email: str | None, record: str | None, eve
             )
         return privacy.subject_of(book, number, found)
     subject = privacy.subject_of(book, number, privacy.carriers(book, number, email))
-    names = {" ".join(name.split()).casefold() for name in subject.names}
-    if len(names) > 1 and not everyone:
+    if not everyone and not privacy.one_person(subject):
         records = ", ".join("/".join(each) for each in subject.people[:8])
         more = ", …" if len(subject.people) > 8 else ""
         raise SettingsError(
-            f"{len(names)} different people carry this number: {records}{more}. Name the one who asked by --record CONNECTION/ID, "
+            f"{len(subject.faces)} records that may be different people's carry this number: {records}{more}. Name the one who asked by --record CONNECTION/ID, "
             "or give --everyone."
         )
     return subject

@@ -38,6 +38,8 @@ class Subject(NamedTuple):
     people: tuple[tuple[str, str], ...]
     """Connection and record id of each record."""
     names: tuple[str, ...]
+    faces: tuple[tuple[str, str], ...]
+    """Name and address of each record in small letters, empty where there is none; without records merged into another of them."""
     pattern: re.Pattern[str]
     """Finds number, address and full name in a text."""
 
@@ -97,7 +99,7 @@ def subject_of(connection: Connection, number: str, contact_ids: Sequence[int]) 
             f"WITH RECURSIVE family (contact_id) AS (SELECT key FROM {batch} UNION "
             "SELECT loser.contact_id FROM family AS f JOIN contacts AS m ON m.contact_id = f.contact_id "
             "JOIN contacts AS loser ON loser.merged_into = m.record_id AND loser.connection = m.connection) "
-            "SELECT c.contact_id, c.connection, c.record_id, c.name, c.email FROM family AS f "
+            "SELECT c.contact_id, c.connection, c.record_id, c.name, c.email, c.merged_into FROM family AS f "
             "JOIN contacts AS c ON c.contact_id = f.contact_id ORDER BY c.contact_id",
         )
     people = [row[0] for row in rows]
@@ -117,6 +119,7 @@ def subject_of(connection: Connection, number: str, contact_ids: Sequence[int]) 
                     f"AND p.contact_id NOT IN (SELECT key FROM {batch}))",
                 )
             ]
+    known = {(row[1], row[2]) for row in rows}
     emails = {row[4] for row in rows if row[4]}
     names = {row[3] for row in rows if row[3]}
     own = sorted(alone, key=lambda each: (each != number, each))
@@ -128,6 +131,11 @@ def subject_of(connection: Connection, number: str, contact_ids: Sequence[int]) 
         tuple(sorted({email.lower() for email in emails})),
         tuple((row[1], row[2]) for row in rows),
         tuple(sorted(names)),
+        tuple(
+            (" ".join((row[3] or "").split()).casefold(), (row[4] or "").strip().casefold())
+            for row in rows
+            if (row[1], row[5]) not in known
+        ),
         _pattern(own, raws, emails, names),
     )
 
@@ -144,6 +152,13 @@ def _pattern(numbers: Sequence[str], raws: set[str], emails: set[str], names: se
     # A single name is a word that means other things too.
     parts += [r"\b" + r"\s+".join(map(re.escape, name.split())) + r"\b" for name in names if len(name.split()) > 1]
     return re.compile("|".join(sorted(parts, key=len, reverse=True)) or r"(?!)", re.IGNORECASE)
+
+
+def one_person(subject: Subject) -> bool:
+    """Whether the records are surely one person's: one record, or all under one name without two addresses."""
+    names = {name for name, _ in subject.faces}
+    addresses = {address for _, address in subject.faces if address}
+    return len(subject.faces) < 2 or ("" not in names and len(names) == 1 and len(addresses) < 2)
 
 
 def find(connection: Connection, key: bytes, subject: Subject) -> Found:

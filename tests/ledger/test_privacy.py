@@ -230,6 +230,37 @@ def test_a_number_of_several_people_stays_with_the_others(ledger: Ledger) -> Non
         assert list(suppressions.live_persons(book, [1, 2])) == [1]
 
 
+@pytest.mark.parametrize(
+    ("others", "one"),
+    [
+        ([("  john   SMITH ", None)], True),
+        ([("John Smith", "JS@a.example")], True),
+        ([("John Smith", "john@b.example")], False),
+        ([(None, "info@c.example")], False),
+        ([(None, None)], False),
+        ([("Joan Smith", None)], False),
+        ([], True),
+    ],
+)
+def test_namesakes_and_nameless_records_are_not_taken_for_one_person(
+    tmp_path: Path, others: list[tuple[str | None, str | None]], one: bool
+) -> None:
+    ledger = Ledger.open(f"sqlite:///{tmp_path}/ledger.db")
+    pull(
+        ledger,
+        record("z", Name="John Smith", Email="js@a.example", Phone=MOBILE),
+        *(record(f"o{place}", Name=name, Email=email, Phone=MOBILE) for place, (name, email) in enumerate(others)),
+        record("m", Name="Smith, J.", Phone=MOBILE),
+    )
+    pull(ledger, record("m", minutes=1, deleted=True, merged_into="z"))
+    read_numbers(ledger)
+    with ledger.read() as book:
+        subject = privacy.subject_of(book, MOBILE, privacy.carriers(book, MOBILE))
+    ledger.close()
+    assert len(subject.people) == 2 + len(others)
+    assert privacy.one_person(subject) is one
+
+
 def test_a_deleted_person_and_one_merged_into_them_are_found(ledger: Ledger) -> None:
     pull(ledger, record("z", Phone="+44 7400 123456"), record("y", Name="Old Record", Phone=OTHER))
     pull(ledger, record("y", minutes=1, deleted=True, merged_into="z"), record("z", minutes=2, deleted=True))
