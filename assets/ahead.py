@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
@@ -59,6 +59,8 @@ class AheadDelivery(Delivery):
 
     flags_only: bool = False
     """A record is left out only where its do-not-call flag is being written by somebody else, not for any other field."""
+    dropped: list[int] = field(default_factory=list)
+    """Contacts of what `settle` found planned and not sent. They wait to be planned anew."""
 
     @classmethod
     def of(
@@ -68,8 +70,11 @@ class AheadDelivery(Delivery):
         own = fields_by_object(ledger, name, settings.connections[name])
         return cls(ledger, crm, name, own, run, root_run, NO_BULK, flags_only=flags_only)
 
-    def settle(self) -> int:
-        """Find out what became of writes ahead that a crash left without an answer, and end their plans. Returns how many there were."""
+    def settle(self, *, reading_only: bool = False) -> int:
+        """Find out what became of writes ahead that a crash left without an answer, and end their plans. Returns how many there were.
+
+        `reading_only`: nothing is written to the CRM, so the plans stay open for whoever may put back an edit that a write overtook.
+        """
         count = 0
         while left := self._sending():
             count += len(left)
@@ -78,7 +83,9 @@ class AheadDelivery(Delivery):
             plans = ahead.open_plans(book, self.name)
         for plan_id in plans:
             with self.ledger.write() as book:
-                ahead.drop_planned(book, self.name, plan_id, now_ms())
+                self.dropped += ahead.drop_planned(book, self.name, plan_id, now_ms())
+            if reading_only:
+                continue
             # What is left puts a person's edit back that a write overtook.
             self.deliver(plan_id)
             self.finish(plan_id)
@@ -137,3 +144,20 @@ class AheadDelivery(Delivery):
         super()._remember(book, object_name, taken)
         # A sync may have planned the same while the answer was awaited.
         ahead.take_out(book, self.name, taken, now_ms())
+
+
+def settle_ahead(
+    ledger: Ledger, crm: Crm, settings: Settings, name: str, run: str, root_run: str, *, reading_only: bool = False
+) -> tuple[int, list[int]]:
+    """Settle what deliveries ahead of the sync left open, unless one is at work.
+
+    Returns how many changes had no answer, and contacts of changes that were not sent.
+    """
+    with ledger.read() as book:
+        if not ahead.open_plans(book, name):
+            return 0, []
+    with the_only_one(ledger, f"writing ahead to {name}", 0) as alone:
+        if not alone:
+            return 0, []
+        delivery = AheadDelivery.of(ledger, crm, settings, name, run, root_run, flags_only=False)
+        return delivery.settle(reading_only=reading_only), delivery.dropped

@@ -14,7 +14,7 @@ import orjson
 from dagster import MetadataValue
 from sqlalchemy import Connection as Book
 
-from assets.ahead import AheadDelivery, the_only_one, waits_for_approval
+from assets.ahead import AheadDelivery, settle_ahead, the_only_one, waits_for_approval
 from assets.contacts import check_identity, origin_of
 from assets.deciding import deciding
 from assets.dialling_lists import removals
@@ -77,6 +77,10 @@ def check_fresh(ledger: Ledger, crm: Crm, settings: Settings, name: str, run: st
             totals["other runs under way"] = 1
             return result
         check_identity(ledger, crm, name)
+        settled, dropped = settle_ahead(ledger, crm, settings, name, run, root)
+        totals["settled after a crash"] += settled
+        if dropped:
+            _write(ledger, crm, settings, name, dropped, (run, root), result)
         own = fields_by_object(ledger, name, settings.connections[name])
         while True:
             with ledger.read() as book:

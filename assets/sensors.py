@@ -5,12 +5,12 @@ A tick asks the ledger whether anything waits, which costs milliseconds and writ
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._core.storage.dagster_run import FINISHED_STATUSES
+from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_STATUSES
 from sqlalchemy import Connection as Book
 
 from connectors.resources import target_of
@@ -21,9 +21,10 @@ from ringtrue.settings import Connection, Settings, load_settings
 DO_NOT_CALL_SECONDS = 30
 FRESH_SECONDS = 20
 RETRY_SECONDS = 120.0
-"""How long after a failure a connection is tried again: a CRM that is down costs one short run every two minutes."""
+"""How long after a failure a connection is tried again: a CRM that is down costs one short run every two minutes. So does a run that goes
+on for long. A plan that is open for longer than this has lost its run."""
 LOST_SECONDS = 600.0
-"""A run that has been going for so long is waited for no more. Two deliveries do not meet: they take turns at the ledger."""
+"""A run that has been going for so long is no longer the only one. Two deliveries do not meet: they take turns at the ledger."""
 PRIORITY = {"dagster/priority": "10"}
 
 
@@ -140,20 +141,32 @@ def _flags_wait(book: Book, crms: dict[str, Connection], may_start: Callable[[st
 
 
 def _records_wait(book: Book, crms: dict[str, Connection], may_start: Callable[[str], bool]) -> list[str]:
+    lost = round((time.time() - RETRY_SECONDS) * 1_000)
     return [
-        name for name, connection in crms.items() if waiting.records(book, connection.kind, name) and may_start(name)
+        name
+        for name, connection in crms.items()
+        if (waiting.records(book, connection.kind, name) or waiting.left_open(book, name, lost)) and may_start(name)
     ]
 
 
 def _why_not_now(instance: dg.DagsterInstance, job_name: str) -> str | None:
-    """Why a job is not started at this tick: it runs, or it failed a moment ago."""
-    records = instance.get_run_records(dg.RunsFilter(job_name=job_name), limit=1)
-    if not records:
+    """Why a job is not started at this tick: it runs, it failed a moment ago, or another run was started beside a long one a moment ago."""
+    now = time.time()
+    going = _newest(instance, job_name, NOT_FINISHED_STATUSES)
+    if going is not None and now - going.create_timestamp.timestamp() < LOST_SECONDS:
+        return "it is on its way."
+    ended = _newest(instance, job_name, FINISHED_STATUSES)
+    if ended is None or not ended.end_time or now - ended.end_time >= RETRY_SECONDS:
         return None
-    last, now = records[0], time.time()
-    if last.dagster_run.status not in FINISHED_STATUSES:
-        began = last.create_timestamp.timestamp()
-        return "it is on its way." if now - began < LOST_SECONDS else None
-    if last.dagster_run.status == dg.DagsterRunStatus.FAILURE and last.end_time and now - last.end_time < RETRY_SECONDS:
+    if ended.dagster_run.status == dg.DagsterRunStatus.FAILURE:
         return f"the last run failed; it is tried again within {RETRY_SECONDS:.0f} seconds."
+    if going is not None:
+        return f"a run goes on for long; another is started beside it every {RETRY_SECONDS:.0f} seconds."
     return None
+
+
+def _newest(
+    instance: dg.DagsterInstance, job_name: str, statuses: Iterable[dg.DagsterRunStatus]
+) -> dg.RunRecord | None:
+    found = instance.get_run_records(dg.RunsFilter(job_name=job_name, statuses=list(statuses)), limit=1)
+    return found[0] if found else None

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import dagster as dg
 from dagster import MetadataValue
 
+from assets.ahead import settle_ahead
 from assets.delivery import Delivery
 from assets.plan_limits import how_to_approve, judge, note_passed
 from assets.planner import fields_by_object
@@ -61,6 +62,7 @@ def _write_back(
     connection = settings.connections[name]
     delivery = Delivery(ledger, crm, name, fields_by_object(ledger, name, connection), run, root, connection.bulk_from)
     delivery.settle()
+    delivery.totals["settled after a crash"] += settle_ahead(ledger, crm, settings, name, run, root)[0]
     with ledger.write() as book:
         plan = journal.open_plan(book, name)
         if plan is not None and config.approve is not None:

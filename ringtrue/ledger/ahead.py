@@ -189,16 +189,21 @@ def settled(connection: Connection, plan_id: str, contact_ids: Sequence[int]) ->
     return {row[0] for row in rows} - left
 
 
-def drop_planned(connection: Connection, connection_name: str, plan_id: str, now: int) -> None:
-    """Drop what a plan has not sent. Its records are planned anew by the sync, and so are those of failed changes: nothing is lost."""
+def drop_planned(connection: Connection, connection_name: str, plan_id: str, now: int) -> list[int]:
+    """Drop what a plan has not sent. Its records are planned anew by the sync, and so are those of failed changes: nothing is lost.
+
+    Returns the contacts of what was dropped.
+    """
     rows = fetch(
         connection,
         "SELECT change_id, contact_id, state FROM changes WHERE connection = :connection AND plan_id = :plan "
         f"AND state <> 'sending' AND undoes IS NULL AND {_OPEN}",
         {"connection": connection_name, "plan": plan_id},
     )
-    journal.finish(connection, [("superseded", LEFT, row[0]) for row in rows if row[2] == "planned"], now)
+    dropped = [row for row in rows if row[2] == "planned"]
+    journal.finish(connection, [("superseded", LEFT, row[0]) for row in dropped], now)
     dirty.mark_contacts(connection, dirty.changes_stage(connection_name), [row[1] for row in rows])
+    return [row[1] for row in dropped]
 
 
 def close(

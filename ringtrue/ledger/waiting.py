@@ -73,6 +73,17 @@ def do_not_calls(connection: Connection, connection_name: str, flag: str) -> boo
 _AHEAD = "SELECT plan_id FROM plans WHERE connection = :connection AND purpose = 'ahead' AND state = 'open'"
 
 
+def left_open(connection: Connection, connection_name: str, before: int) -> bool:
+    """Whether a plan written ahead of the sync was begun before a moment (ms) and has not ended: its run was killed, or the CRM failed."""
+    return bool(
+        fetch(
+            connection,
+            f"SELECT 1 FROM plans WHERE plan_id IN ({_AHEAD}) AND created_at < :before LIMIT 1",
+            {"connection": connection_name, "before": before},
+        )
+    )
+
+
 def opt_outs(connection: Connection) -> bool:
     """Whether flags that people set in a CRM wait to become opt-outs. Not while numbers wait to be read: who shares one is not known then."""
     return bool(

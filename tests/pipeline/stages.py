@@ -7,6 +7,7 @@ import sys
 
 from assets.contacts import PullConfig, pull
 from assets.do_not_call import Delivered, deliver_flags
+from assets.fresh_contacts import Read, check_fresh
 from assets.opt_outs import OptOutsConfig
 from assets.opt_outs import run as run_opt_outs
 from assets.phones import PhonesConfig
@@ -56,6 +57,17 @@ def flag(settings: Settings, name: str, run: str = "run") -> Delivered:
         crm.close()
 
 
+def fresh(settings: Settings, name: str, run: str = "run") -> Read:
+    """The check of records that the CRM told of."""
+    crm = connect(name, settings.connections[name])
+    ledger = open_ledger(settings)
+    try:
+        return check_fresh(ledger, crm, settings, name, run, run)
+    finally:
+        ledger.close()
+        crm.close()
+
+
 def say(line: str) -> None:
     """Write a line for the test to read."""
     sys.stdout.write(f"{line}\n")
@@ -65,14 +77,14 @@ def say(line: str) -> None:
 def serve() -> None:
     """Fork a child for each line, a connection's name: it says "ready" and its pid, waits for the word and writes back. Its end is told as well.
 
-    "do-not-call" before the name: it delivers the flags that wait, and nothing else.
+    A word before the name: "do-not-call" delivers the flags that wait and nothing else, "fresh" checks the records that the CRM told of.
     """
     for line in sys.stdin:
         child = os.fork()
         if not child:
             say(f"ready {os.getpid()}")
             sys.stdin.readline()
-            (flag if line.startswith("do-not-call ") else deliver)(load_settings(), line.split()[-1])
+            {"do-not-call": flag, "fresh": fresh}.get(line.split()[0], deliver)(load_settings(), line.split()[-1])
             os._exit(0)
         _, status = os.waitpid(child, 0)
         say(f"ended {os.waitstatus_to_exitcode(status)}")

@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 import pytest
 import tomli_w
+from dagster._core.test_utils import create_run_for_test
 
 from app.sync import Ran, run_job
 from assets.definitions import build
@@ -328,6 +329,49 @@ def test_fresh_records_are_left_to_the_sync_while_somebody_has_to_look(shared: P
     shared.write_settings()
     sync(shared, "hubspot")
     assert in_hubspot(shared, records[0])["ringtrue_status"] == "invalid"
+
+
+@pytest.mark.parametrize("by", ["sync", "sensor"])
+def test_a_check_that_was_killed_while_it_wrote_is_settled_without_other_news(
+    shared: Project, deliverer: Deliverer, by: str
+) -> None:
+    sensors, phone = Sensors(shared), number()
+    record = person(shared, national(phone))
+    told(shared, "hubspot", "created", "contacts", record)
+    process = deliverer.ready("fresh hubspot")
+    shared.sandbox["hubspot"].fault("write", "kill", pid=process, at="before")
+    deliverer.go()
+    assert deliverer.end() == -signal.SIGKILL
+    shared.sandbox["hubspot"].clear_faults()
+    assert sensors.requests("fresh_contacts")[0] == [], "it may still be at work"
+    if by == "sensor":
+        with shared.ledger() as ledger, ledger.write() as book:
+            book.exec_driver_sql("UPDATE plans SET created_at = created_at - 200000 WHERE state = 'open'")
+        assert sensors.tick("fresh_contacts")["hubspot"].success
+        assert sensors.requests("fresh_contacts") == ([], "No record waits.")
+        assert in_hubspot(shared, record)["ringtrue_status"] == "unverified"
+    sync(shared, "hubspot")
+    assert in_hubspot(shared, record)["ringtrue_status"] == "unverified"
+    assert in_hubspot(shared, record)["phone"] == phone
+    assert shared.query("SELECT 1 FROM changes WHERE state = 'sending'") == []
+    assert shared.query("SELECT 1 FROM plans WHERE purpose = 'ahead' AND state = 'open'") == []
+
+
+def test_beside_a_run_that_goes_on_for_long_another_starts_once_in_two_minutes(
+    shared: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sensors, job = Sensors(shared), "check_fresh_hubspot"
+    told(shared, "hubspot", "created", "contacts", "999999998")
+    with dg.instance_for_test(temp_dir=str(sensors.home)) as instance:
+        create_run_for_test(instance, job_name=job, status=dg.DagsterRunStatus.STARTED)
+    assert sensors.requests("fresh_contacts") == ([], "hubspot: it is on its way.")
+    monkeypatch.setattr("assets.sensors.LOST_SECONDS", 0.0)
+    assert sensors.requests("fresh_contacts")[0] == [job]
+    with dg.instance_for_test(temp_dir=str(sensors.home)) as instance:
+        instance.report_run_canceled(create_run_for_test(instance, job_name=job, status=dg.DagsterRunStatus.STARTED))
+    jobs, why = sensors.requests("fresh_contacts")
+    assert jobs == []
+    assert "every 120 seconds" in why
 
 
 def test_the_sensors_run_once_a_connection_may_be_written(
