@@ -58,7 +58,15 @@ def import_calls(ledger: Ledger, name: str, connection: Connection, run: str, *,
             ignored[path.name] = list(source.layout.ignored)
         for page in source.pull():
             with ledger.write() as book:
-                calls.store_page(book, name, source.layout.namespace, page.calls, counted)
+                calls.store_page(
+                    book,
+                    name,
+                    source.layout.namespace,
+                    page.calls,
+                    counted,
+                    key=ledger.key,
+                    region=connection.default_region,
+                )
                 rows = [(f"{path.name}:{row.line}", row.reason) for row in page.rejected]
                 rejects.add(book, "calls", name, rows, run, now_ms())
             reasons.update(row.reason for row in page.rejected)

@@ -15,7 +15,7 @@ OBJECT = "calls"
 STORE_ROWS = 5_000
 
 
-def pull_calls(ledger: Ledger, crm: Crm, name: str, config: PullConfig) -> CallCounts:
+def pull_calls(ledger: Ledger, crm: Crm, name: str, config: PullConfig, region: str = "US") -> CallCounts:
     """Pull calls changed since the last pull and store them batch by batch."""
     counted = CallCounts()
     now = now_ms()
@@ -29,18 +29,25 @@ def pull_calls(ledger: Ledger, crm: Crm, name: str, config: PullConfig) -> CallC
         held += [call if call.label else call._replace(label=labels.get(call.outcome or "")) for call in page.calls]
         position = page.cursor
         if len(held) >= STORE_ROWS:
-            _store(ledger, crm, name, held, position, counted, now)
+            _store(ledger, crm, name, held, position, counted, now, region)
             held = []
-    _store(ledger, crm, name, held, position, counted, now)
+    _store(ledger, crm, name, held, position, counted, now, region)
     return counted
 
 
 def _store(
-    ledger: Ledger, crm: Crm, name: str, held: list[PulledCall], cursor: str | None, counted: CallCounts, now: int
+    ledger: Ledger,
+    crm: Crm,
+    name: str,
+    held: list[PulledCall],
+    cursor: str | None,
+    counted: CallCounts,
+    now: int,
+    region: str,
 ) -> None:
     with ledger.write() as book:
         if held:
-            calls.store_page(book, name, crm.kind, held, counted)
+            calls.store_page(book, name, crm.kind, held, counted, key=ledger.key, region=region)
         contacts.store_cursor(book, name, OBJECT, cursor, now, full=False)
 
 
@@ -73,7 +80,7 @@ def build_calls(name: str, connection: Connection) -> dg.AssetsDefinition:
             # One record's run asks for that record only; its calls come with the next whole pull.
             return dg.MaterializeResult(metadata=counts({"calls read": 0}))
         with plain_errors(), book.open() as ledger, resource.open() as crm:
-            counted = pull_calls(ledger, crm, name, config)
+            counted = pull_calls(ledger, crm, name, config, connection.default_region)
             usage = crm.usage
         return dg.MaterializeResult(
             metadata={

@@ -96,6 +96,8 @@ def run(
         rows, suggestions = read_contacts(people, regions)
         with ledger.write() as connection:
             phones.store(connection, marks, rows)
+            if erased := phones.forgotten(connection, [person.contact_id for person in people]):
+                rows, suggestions = read_contacts([each for each in people if each.contact_id not in erased], regions)
             review.add(connection, "number", suggestions, now_ms())
         totals["contacts"] += len(people)
         totals["contacts without a number"] += len(people) - len({row.contact_id for row in rows})

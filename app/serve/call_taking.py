@@ -34,7 +34,7 @@ def take(
 ) -> Taken:
     """Store calls of `source`, whose numbers are E.164, and mark them for `call_evidence`; commit the opt-outs in them at once."""
     counts = CallCounts()
-    calls.store_page(connection, source, namespace, taken, counts)
+    calls.store_page(connection, source, namespace, taken, counts, key=key)
     decided = review.outcome_answers(connection)
     said: list[tuple[PulledCall, str]] = []
     for call in taken:

@@ -67,7 +67,14 @@ class LedgerBook:
         asking = [spend.Asking(question.subject, question.kind, question_record(question)) for question in questions]
         with self._ledger.write() as connection:
             decided = spend.reserve(
-                connection, product, asking, limits, run=self._run, root_run=self._root_run, now=self._now()
+                connection,
+                product,
+                asking,
+                limits,
+                key=self._ledger.key,
+                run=self._run,
+                root_run=self._root_run,
+                now=self._now(),
             )
         return [
             self._intent(each, question)

@@ -20,7 +20,7 @@ from ringtrue.lookup_settings import Budget
 P = ParamSpec("P")
 T = TypeVar("T")
 
-Reason = Literal["fresh", "open", "budget_run", "budget_day", "budget_month"]
+Reason = Literal["forgotten", "fresh", "open", "budget_run", "budget_day", "budget_month"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Intent:
 class Declined:
     """A question that may not be asked now.
 
-    fresh: it was answered, or lost, within its lifetime. open: another run is asking it. budget_*: the money of the run, day or month does not reach.
+    forgotten: a privacy request erased the number. fresh: it was answered, or lost, within its lifetime. open: another run is asking it. budget_*: the money of the run, day or month does not reach.
     """
 
     question: Question

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection
 
-from ringtrue.ledger import dirty
+from ringtrue.ledger import dirty, suppressions
 from ringtrue.ledger.contacts import milliseconds
 from ringtrue.ledger.database import batch_of, fetch, insert_rows, update_rows
+from ringtrue.phone import normalize_arrow
 from ringtrue.records import PulledCall
 
 STAGE = "call_evidence"
@@ -64,10 +65,17 @@ def _facts(call: PulledCall) -> tuple[Any, ...]:
 
 
 def store_page(
-    connection: Connection, connection_name: str, namespace: str, calls: Sequence[PulledCall], counts: CallCounts
+    connection: Connection,
+    connection_name: str,
+    namespace: str,
+    calls: Sequence[PulledCall],
+    counts: CallCounts,
+    *,
+    key: bytes,
+    region: str = "US",
 ) -> None:
-    """Store pulled calls and mark the new and changed ones to be read."""
-    unique = {call.call_id: call for call in _without_the_forgotten(connection, connection_name, calls)}
+    """Store pulled calls and mark the new and changed ones to be read. `region` is the country of numbers that name none."""
+    unique = {call.call_id: call for call in _without_the_forgotten(connection, key, connection_name, region, calls)}
     counts.unchanged += len(calls) - len(unique)
     with batch_of(connection, list(unique)) as batch:
         known = {
@@ -112,10 +120,13 @@ def store_page(
 
 
 def _without_the_forgotten(
-    connection: Connection, connection_name: str, calls: Sequence[PulledCall]
+    connection: Connection, key: bytes, connection_name: str, region: str, calls: Sequence[PulledCall]
 ) -> Iterator[PulledCall]:
-    """Calls to people whom a privacy request erased come without number and notes."""
-    records = {
+    """Calls to people and numbers that a privacy request erased come without number and notes.
+
+    A call may come without the people it was with: those that its row names already count too, and stay in it.
+    """
+    forgotten = {
         row[0]
         for row in fetch(
             connection,
@@ -123,8 +134,35 @@ def _without_the_forgotten(
             {"connection": connection_name},
         )
     }
-    for call in calls:
-        yield call if records.isdisjoint(call.contact_ids) else call._replace(number=None, notes=None)
+    named: dict[str, set[str]] = {}
+    if forgotten:
+        with batch_of(connection, list({call.call_id for call in calls})) as batch:
+            named = {
+                row[0]: forgotten.intersection(orjson.loads(row[1]))
+                for row in fetch(
+                    connection,
+                    f"SELECT c.external_id, c.records FROM {batch} AS b JOIN calls AS c ON c.external_id = b.key "
+                    "WHERE c.connection = :connection",
+                    {"connection": connection_name},
+                )
+            }
+    erased = _to_erased_numbers(connection, key, region, calls)
+    for place, call in enumerate(calls):
+        still = named.get(call.call_id, set()).difference(call.contact_ids)
+        if still or place in erased or not forgotten.isdisjoint(call.contact_ids):
+            yield call._replace(number=None, notes=None, contact_ids=(*call.contact_ids, *still))
+        else:
+            yield call
+
+
+def _to_erased_numbers(connection: Connection, key: bytes, region: str, calls: Sequence[PulledCall]) -> set[int]:
+    """Places of the calls whose number, however it is written, was erased."""
+    if not suppressions.any_erased(connection):
+        return set()
+    table = normalize_arrow([call.number or "" for call in calls], [region] * len(calls))
+    read = list(zip(table.column("row").to_pylist(), table.column("e164").to_pylist(), strict=True))
+    erased = suppressions.erased_numbers(connection, key, {e164 for _, e164 in read if e164})
+    return {place for place, e164 in read if e164 in erased}
 
 
 def waiting(connection: Connection, marks: Sequence[tuple[int, int]]) -> list[CallRow]:

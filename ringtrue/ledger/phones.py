@@ -121,6 +121,16 @@ def _store(connection: Connection, marks: Sequence[tuple[int, int]], rows: Seque
     dirty.clear(connection, "contact_id", STAGE, marks)
 
 
+def forgotten(connection: Connection, contact_ids: Sequence[int]) -> set[int]:
+    """Of contacts, those whom a privacy request erased."""
+    with batch_of(connection, contact_ids, empty=int) as batch:
+        rows = fetch(
+            connection,
+            f"SELECT c.contact_id FROM {batch} AS b JOIN contacts AS c ON c.contact_id = b.key WHERE c.forgotten_at IS NOT NULL",
+        )
+    return {row[0] for row in rows}
+
+
 def numbers_of(connection: Connection, contact_ids: Sequence[int]) -> list[str]:
     """The numbers of contacts, those of texts that hold none included."""
     if not contact_ids:

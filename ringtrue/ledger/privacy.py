@@ -15,15 +15,14 @@ from sqlalchemy import Connection, Table, text
 from ringtrue.countries import region_of
 from ringtrue.errors import LedgerError
 from ringtrue.ledger import dirty, suppressions
-from ringtrue.ledger.database import batch_of, fetch, insert_rows, stream
+from ringtrue.ledger.database import batch_of, fetch, insert_rows, stream, take_turns
 from ringtrue.ledger.personal import ERASED, RULES, Rule, without_person
 from ringtrue.ledger.schema import metadata
-from ringtrue.ledger.suppressions import Suppression, number_key
+from ringtrue.ledger.suppressions import PRIVACY, Suppression, number_key
 from ringtrue.phone import normalize_arrow
 
 Row = dict[str, Any]
 Found = dict[str, list[Row]]
-SOURCE = "opt_out:privacy"
 _TAIL = 9
 """Digits by which a number is recognised in a text, however it is written: the last ones."""
 
@@ -270,20 +269,25 @@ def forget(connection: Connection, key: bytes, subject: Subject, by: str, reason
     """
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("PRAGMA secure_delete = ON")
+    for what in ("questions", "phones", "decisions"):
+        # Stages under way look again, in the transaction that stores or asks, whether somebody was erased since they read.
+        take_turns(connection, what)
     before = find(connection, key, subject)
     _refuse_unsettled(before)
     request = note(connection, key, "forget", subject, {}, by, reason, now)
     cause, evidence = f"forget {request.request_id}", "erasure asked for; the number is kept as a keyed hash only"
     events = [
-        Suppression("opt_out", "number", number, None, cause, SOURCE, evidence, by, now)
+        Suppression("opt_out", "number", number, None, cause, PRIVACY, evidence, by, now)
         for number in subject.numbers
         if number.startswith("+")
     ]
     events += [
-        Suppression("opt_out", "person", None, contact_id, cause, SOURCE, evidence, by, now)
+        Suppression("opt_out", "person", None, contact_id, cause, PRIVACY, evidence, by, now)
         for contact_id in subject.contact_ids
     ]
     suppressions.append(connection, key, events, now)
+    # What a stage read of them and has not stored yet is left out there: its mark stands no more.
+    dirty.forget_contacts(connection, "phones", subject.contact_ids)
     # Others who carry one of their numbers are decided without what these people said of it.
     shared = [row["number"] for row in before.get("phones", [])]
     dirty.mark_numbers(connection, "status", set(shared) - set(subject.numbers))

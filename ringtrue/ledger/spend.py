@@ -12,14 +12,15 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, text
 
-from ringtrue.ledger.database import batch_of, fetch, insert_rows, update_rows
+from ringtrue.ledger.database import batch_of, fetch, insert_rows, take_turns, update_rows
+from ringtrue.ledger.suppressions import erased_numbers
 
 DAY_MS = 86_400_000
 MILLIONTHS = 1_000_000
 ALL = ""
 """Stands for all services together in `spend`, where two of them are concerned."""
 
-Why = Literal["fresh", "open", "budget_run", "budget_day", "budget_month"]
+Why = Literal["forgotten", "fresh", "open", "budget_run", "budget_day", "budget_month"]
 _COUNTED = ("asked", "answered", "abstained", "refused", "lost", "disagreed", "cost")
 
 
@@ -123,14 +124,18 @@ def reserve(
     asking: Sequence[Asking],
     limits: Limits,
     *,
+    key: bytes,
     run: str,
     root_run: str,
     now: int,
 ) -> list[Open | Refused]:
     """Write an intent for each question that may be asked, in order. Two runs never get the same one.
 
-    Budgets hold for the run a person started (`root_run`): a retry of it has no money of its own.
+    Budgets hold for the run a person started (`root_run`): a retry of it has no money of its own. A number that was erased on its owner's
+    request since it was chosen is not asked about.
     """
+    take_turns(connection, "questions")
+    erased = erased_numbers(connection, key, {each.subject for each in asking if each.subject.startswith("+")})
     if connection.dialect.name == "postgresql":
         # One run at a time counts a service's money; SQLite lets only one write anyway.
         connection.execute(
@@ -154,7 +159,11 @@ def reserve(
         rows: list[tuple[Any, ...]] = []
         for each in asking:
             before = known.get(each.subject)
-            refused = _refusal(before, each.subject in taken, spent, product.price, limits, now)
+            refused = (
+                Refused("forgotten")
+                if each.subject in erased
+                else _refusal(before, each.subject in taken, spent, product.price, limits, now)
+            )
             decided.append(refused)
             if refused is not None:
                 continue

@@ -7,7 +7,7 @@ The chain covers the keyed hash only, so that erasing breaks nothing.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
@@ -20,6 +20,8 @@ from ringtrue.ledger.database import batch_of, fetch, insert_rows, stream
 Kind = Literal["opt_out", "retract", "reconsent", "import"]
 Scope = Literal["number", "person", "registry", "list"]
 GENESIS = "0" * 64
+PRIVACY = "opt_out:privacy"
+"""Source of what stands for people who were erased on their request."""
 _CHAIN_LOCK = 727275
 
 
@@ -180,6 +182,32 @@ def live_numbers(connection: Connection, key: bytes, numbers: Sequence[str]) -> 
                 )
             ]
     return sorted((LiveNumber(*row) for row in rows), key=lambda live: live.event_id)
+
+
+def any_erased(connection: Connection) -> bool:
+    """Whether a privacy request ever erased a number."""
+    return bool(
+        fetch(
+            connection,
+            "SELECT 1 FROM suppressions WHERE source = :source AND scope = 'number' LIMIT 1",
+            {"source": PRIVACY},
+        )
+    )
+
+
+def erased_numbers(connection: Connection, key: bytes, numbers: Collection[str]) -> set[str]:
+    """Of E.164 numbers, those that a privacy request erased and that may not be stored or sent anywhere for what was known before."""
+    if not numbers or not any_erased(connection):
+        return set()
+    by_key = {number_key(key, number): number for number in numbers}
+    with batch_of(connection, list(by_key)) as batch:
+        rows = fetch(
+            connection,
+            f"SELECT DISTINCT s.number_key FROM {batch} AS b JOIN suppressions AS s ON s.number_key = b.key "
+            f"WHERE s.scope = 'number' AND s.source = :source AND {LIVE}",
+            {"source": PRIVACY},
+        )
+    return {by_key[row[0]] for row in rows}
 
 
 def live_persons(connection: Connection, contact_ids: Sequence[int]) -> dict[int, int]:

@@ -21,7 +21,7 @@ def logged(call_id: str = "c1", label: str = "No answer", minutes: int = 0) -> P
 def store(ledger: Ledger, *pulled: PulledCall) -> CallCounts:
     counted = CallCounts()
     with ledger.write() as book:
-        calls.store_page(book, "salesforce", "salesforce", pulled, counted)
+        calls.store_page(book, "salesforce", "salesforce", pulled, counted, key=ledger.key)
     return counted
 
 

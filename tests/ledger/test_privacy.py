@@ -9,12 +9,26 @@ import pytest
 from sqlalchemy import text
 
 from ringtrue.errors import LedgerError
-from ringtrue.ledger import Ledger, calls, consents, dirty, journal, privacy, review, suppressing, suppressions, wiping
+from ringtrue.ledger import (
+    Ledger,
+    calls,
+    consents,
+    dirty,
+    journal,
+    phones,
+    privacy,
+    review,
+    spend,
+    suppressing,
+    suppressions,
+    wiping,
+)
 from ringtrue.ledger.calls import CallCounts
 from ringtrue.ledger.consents import Consent
 from ringtrue.ledger.database import fetch, insert_rows
 from ringtrue.ledger.journal import Planned
 from ringtrue.ledger.personal import RULES
+from ringtrue.ledger.phones import PhoneRow
 from ringtrue.ledger.schema import metadata
 from ringtrue.ledger.suppressions import Suppression, number_key
 from ringtrue.records import PulledCall
@@ -59,6 +73,7 @@ def fill(ledger: Ledger) -> None:
             [call("c1", number="+44 7400 123456", notes=f"talked to {NAME}"), call("c2", "z", number=None, notes="his sister"),
              call("c3", number=OTHER, notes="Ann, not Zeb")],
             CallCounts(),
+            key=ledger.key,
         )  # fmt: skip
         observed = [
             "number",
@@ -207,7 +222,7 @@ def test_a_record_that_is_still_in_the_crm_is_not_stored_again_and_stays_flagged
     assert counted.read == counted.changed == 1
     with ledger.write() as book:
         again = [call("c2", "z", number=MOBILE, notes="his brother")]
-        calls.store_page(book, "salesforce", "salesforce", again, CallCounts())
+        calls.store_page(book, "salesforce", "salesforce", again, CallCounts(), key=ledger.key)
     for trace in (*TRACES, b"brother"):
         assert trace not in stored(ledger), trace
     with ledger.read() as book:
@@ -228,6 +243,57 @@ def test_a_number_of_several_people_stays_with_the_others(ledger: Ledger) -> Non
         assert fetch(book, "SELECT contact_id, number FROM phones") == [(2, MOBILE)]
         assert suppressions.live_numbers(book, ledger.key, [MOBILE]) == []
         assert list(suppressions.live_persons(book, [1, 2])) == [1]
+
+
+def test_a_call_that_comes_again_without_its_people_or_with_an_erased_number_stays_empty(ledger: Ledger) -> None:
+    fill(ledger)
+    forget(ledger)
+    with ledger.write() as book:
+        again = [
+            call("c1", number="07400-123456", notes="talked to Zebulon"),
+            call("c2", number=OTHER, notes="his sister"),
+            call("c3", number=OTHER, notes="Ann, not Zeb"),
+        ]
+        for _ in range(2):
+            calls.store_page(book, "dialler", "vicidial", again[:1], CallCounts(), key=ledger.key, region="GB")
+            calls.store_page(book, "dialler", "vicidial", again[2:], CallCounts(), key=ledger.key)
+        z = [call("s1", "z", number=MOBILE, notes="his sister")]
+        calls.store_page(book, "salesforce", "salesforce", z, CallCounts(), key=ledger.key)
+        for _ in range(2):
+            without = [call("s1", number=OTHER, notes="his sister")]
+            calls.store_page(book, "salesforce", "salesforce", without, CallCounts(), key=ledger.key)
+        found = fetch(book, "SELECT external_id, number, notes, records FROM calls ORDER BY external_id")
+    assert found == [
+        ("c1", None, None, "[]"),
+        ("c2", None, None, '["z"]'),
+        ("c3", OTHER, "Ann, not Zeb", "[]"),
+        ("s1", None, None, '["z"]'),
+    ]
+
+
+def test_what_stages_under_way_had_read_before_is_neither_stored_nor_sent(ledger: Ledger) -> None:
+    fill(ledger)
+    pull(ledger, record("z", minutes=1, Name=NAME, Email=EMAIL, Phone=MOBILE, MobilePhone=OTHER))
+    with ledger.write() as book:
+        marks = dirty.next_contacts(book, phones.STAGE, 10)
+        numbers = dirty.next_numbers(book, "status", 10, "")
+    rows = [PhoneRow(1, "Phone", 0, MOBILE, MOBILE, MOBILE, None, True, True, None, "GB", "MOBILE")]
+    assert [key for key, _ in marks] == [1]
+    assert MOBILE in [number for number, _ in numbers]
+    forget(ledger)
+    asking = [spend.Asking(number, "number", "{}") for number in (MOBILE, OTHER)]
+    product = spend.Product("twilio", "line_status", 5, "USD", 30.0)
+    with ledger.write() as book:
+        phones.store(book, marks, rows)
+        assert dirty.standing(book, "number", "status", [mark for mark in numbers if mark[0] == MOBILE]) == []
+        assert phones.forgotten(book, [1, 2]) == {1}
+        first, second = spend.reserve(
+            book, product, asking, spend.Limits(None, None, None), key=ledger.key, run="r", root_run="r", now=NOW
+        )
+        assert first == spend.Refused("forgotten")
+        assert isinstance(second, spend.Open)
+    for trace in TRACES:
+        assert trace not in stored(ledger), trace
 
 
 @pytest.mark.parametrize(

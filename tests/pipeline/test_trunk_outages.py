@@ -127,7 +127,7 @@ def test_an_outage_is_known_as_soon_as_the_calls_are_read(ledger: Ledger) -> Non
         for place in range(40)
     ]  # fmt: skip
     with ledger.write() as book:
-        calls.store_page(book, "dialler", "q850", logged, CallCounts())
+        calls.store_page(book, "dialler", "q850", logged, CallCounts(), key=ledger.key)
     call_evidence.run(ledger, SETTINGS, "run")
     assert deciding(ledger, SETTINGS, now_ms(), learn=False).alarms["trunk"].tolist() == ["t1"]
 
