@@ -74,6 +74,7 @@ def plan_changes(ledger: Ledger, settings: Settings, name: str, run: str, *, ful
             planning.mark_all(book, name)
     after = -1
     while True:
+        read_at = now_ms()
         with ledger.read() as book:
             marks = dirty.next_contacts(book, stage, PLAN_BATCH, after)
             states = (
@@ -99,16 +100,24 @@ def plan_changes(ledger: Ledger, settings: Settings, name: str, run: str, *, ful
                 Planned(state.object_name, state.record_id, state.contact_id, made.fields, made.guarded, made.decisions)
             )
         leaving = removals(ledger, states, rules) if connection.remove_from_lists else []
-        by_field.update(chain.from_iterable(row.fields for row in planned))
-        tallied.update(tally((row.fields, own[row.object_name]) for row in [*planned, *leaving]))
         now = now_ms()
         with ledger.write() as book:
-            journal.supersede(book, name, [key for key, _ in marks], now)
+            kept = planning.still_to_plan(book, name, marks, states, read_at)
+            if len(kept) < len(marks):
+                ids = {key for key, _ in kept}
+                totals["records left to the next sync"] += len(marks) - len(kept)
+                states = [state for state in states if state.contact_id in ids]
+                planned = [row for row in planned if row.contact_id in ids]
+                leaving = [row for row in leaving if row.contact_id in ids]
+                released = [hold for hold in released if hold[0] in ids]
+            journal.supersede(book, name, [key for key, _ in kept], now)
             content.merge(journal.add(book, plan_id, name, [*planned, *leaving], run, now))
             undo.lift(book, released)
-            dirty.clear(book, "contact_id", stage, marks)
+            dirty.clear(book, "contact_id", stage, kept)
+        by_field.update(chain.from_iterable(row.fields for row in planned))
+        tallied.update(tally((row.fields, own[row.object_name]) for row in [*planned, *leaving]))
         totals["records compared"] += len(states)
-        totals["records gone"] += len(marks) - len(states)
+        totals["records gone"] += len(kept) - len(states)
         totals["records already true"] += len(states) - len(planned)
         totals["records to change"] += len(planned)
         totals["people to take off lists"] += len(leaving)

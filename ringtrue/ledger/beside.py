@@ -16,6 +16,9 @@ CLOCKS_MS = 300_000
 SKEW_MS = 2_000
 """How far clocks of two machines are apart at most, where what a person did meanwhile would be missed."""
 
+OPEN_AHEAD = "SELECT plan_id FROM plans WHERE connection = :connection AND purpose = 'ahead' AND state = 'open'"
+"""Plans of a delivery that is under way, or that a crash left."""
+
 
 def note(connection: Connection, connection_name: str, now: int, *, busy: bool) -> None:
     """Note that something is about to be written ahead of the sync, or that all of it was answered."""
@@ -48,11 +51,27 @@ class Written(dict[int, list[tuple[bool, dict[str, list[str | None]]]]]):
             if name in values and same(values[name], before if answered else after)
         }
 
+    def overtook(self, contact_id: int, seen: Mapping[str, str | None]) -> bool:
+        """Whether something is being written to a contact, or was written after its values were seen."""
+        return any(
+            not answered or any(same(seen.get(name), pair[0]) and not same(*pair) for name, pair in fields.items())
+            for answered, fields in self.get(contact_id, ())
+        )
+
 
 def written(
-    connection: Connection, connection_name: str, contact_ids: Sequence[int], since: int, *, sync_too: bool = False
+    connection: Connection,
+    connection_name: str,
+    contact_ids: Sequence[int],
+    since: int,
+    *,
+    sync_too: bool = False,
+    planned_too: bool = False,
 ) -> Written:
-    """What was written to contacts since a moment (ms), or is being written: by a delivery ahead of the sync, with `sync_too` by anybody."""
+    """What was written to contacts since a moment (ms), or is being written: by a delivery ahead of the sync, with `sync_too` by anybody.
+
+    `planned_too`: also what such a delivery is about to write.
+    """
     result = Written()
     if not contact_ids or not (sync_too or was_beside(connection, connection_name, since)):
         return result
@@ -60,8 +79,9 @@ def written(
         rows = fetch(
             connection,
             f"SELECT ch.contact_id, ch.state, ch.fields FROM {batch} AS b JOIN changes AS ch ON ch.contact_id = b.key "
-            "WHERE ch.connection = :connection AND (ch.state = 'sending' OR (ch.state = 'applied' AND ch.changed_at >= :since)) ORDER BY ch.change_id",
-            {"connection": connection_name, "since": since - SKEW_MS},
+            "WHERE ch.connection = :connection AND (ch.state = 'sending' OR (ch.state = 'applied' AND ch.changed_at >= :since) "
+            f"OR (:planned AND ch.state = 'planned' AND ch.plan_id IN ({OPEN_AHEAD}))) ORDER BY ch.change_id",
+            {"connection": connection_name, "since": since - SKEW_MS, "planned": planned_too},
         )
     for contact_id, state, fields in rows:
         result.setdefault(contact_id, []).append((state == "applied", orjson.loads(fields)))

@@ -18,6 +18,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from ringtrue.ledger import dirty
+from ringtrue.ledger.beside import OPEN_AHEAD
 from ringtrue.ledger.contacts import dumps
 from ringtrue.ledger.database import STREAM_ROWS, batch_of, fetch, insert_rows, stream, take_turns, update_rows
 from ringtrue.ledger.plan_content import Content
@@ -91,12 +92,13 @@ def new_plan_id() -> str:
 
 
 def supersede(connection: Connection, connection_name: str, contact_ids: Sequence[int], now: int) -> None:
-    """Drop the open changes of contacts that are being planned anew."""
-    with batch_of(connection, contact_ids) as batch:
+    """Drop the open changes of contacts that are being planned anew. A delivery ahead of the sync ends its own."""
+    with batch_of(connection, contact_ids, empty=int) as batch:
         connection.execute(
             text(
                 "UPDATE changes SET state = 'superseded', changed_at = :now WHERE connection = :connection "
-                f"AND contact_id IN (SELECT key FROM {batch}) AND state IN ('planned', 'failed') AND undoes IS NULL"
+                f"AND contact_id IN (SELECT key FROM {batch}) AND state IN ('planned', 'failed') AND undoes IS NULL "
+                f"AND plan_id NOT IN ({OPEN_AHEAD})"
             ),
             {"now": now, "connection": connection_name},
         )
@@ -346,9 +348,6 @@ def count_planned(connection: Connection, connection_name: str, plan_id: str) ->
     return {(row[0], bool(row[1])): int(row[2]) for row in rows}
 
 
-_AHEAD = "SELECT plan_id FROM plans WHERE connection = :connection AND purpose = 'ahead' AND state = 'open'"
-
-
 def sending(connection: Connection, connection_name: str, limit: int, *, ahead: bool = False) -> list[Change]:
     """Changes that a crash left between sent and answered: those of plans written ahead of the sync, or of all others."""
     return [
@@ -357,7 +356,7 @@ def sending(connection: Connection, connection_name: str, limit: int, *, ahead: 
             connection,
             f"SELECT {_CHANGE} FROM changes AS ch JOIN contacts AS c ON c.contact_id = ch.contact_id "
             f"WHERE ch.connection = :connection AND ch.state = 'sending' AND ch.{_OPEN} "
-            f"AND ch.plan_id {'' if ahead else 'NOT '}IN ({_AHEAD}) ORDER BY ch.job, ch.change_id LIMIT :limit",
+            f"AND ch.plan_id {'' if ahead else 'NOT '}IN ({OPEN_AHEAD}) ORDER BY ch.job, ch.change_id LIMIT :limit",
             {"connection": connection_name, "limit": limit},
         )
     ]
@@ -519,15 +518,15 @@ def back_to_plan(
     with batch_of(connection, [change.change_id for change in changes]) as batch:
         newer = (
             "EXISTS (SELECT 1 FROM changes AS n WHERE n.contact_id = changes.contact_id AND n.connection = changes.connection "
-            f"AND n.state = 'planned' AND n.change_id > changes.change_id AND n.plan_id NOT IN ({_AHEAD})) "
-            f"AND changes.undoes IS NULL AND changes.plan_id NOT IN ({_AHEAD})"
+            f"AND n.state = 'planned' AND n.change_id > changes.change_id AND n.plan_id NOT IN ({OPEN_AHEAD})) "
+            f"AND changes.undoes IS NULL AND changes.plan_id NOT IN ({OPEN_AHEAD})"
         )
         connection.execute(
             text(
                 f"UPDATE changes SET state = CASE WHEN {newer} THEN 'superseded' ELSE 'planned' END, error = :error, "
                 "changed_at = :now, batch = NULL, job = NULL, plan_id = coalesce((SELECT plan_id FROM plans "
                 "WHERE connection = :connection AND purpose = 'sync' AND state = 'open' AND changes.undoes IS NULL "
-                f"AND changes.plan_id NOT IN ({_AHEAD}) LIMIT 1), plan_id) "
+                f"AND changes.plan_id NOT IN ({OPEN_AHEAD}) LIMIT 1), plan_id) "
                 f"WHERE change_id IN (SELECT key FROM {batch})"
             ),
             {"error": error, "now": now, "connection": connection_name},

@@ -8,10 +8,10 @@ import orjson
 from sqlalchemy import Connection
 
 from ringtrue.changes import ContactState, NumberState
-from ringtrue.ledger import consents, dirty
-from ringtrue.ledger.database import batch_of, fetch
+from ringtrue.ledger import beside, consents, dirty
+from ringtrue.ledger.database import batch_of, fetch, take_turns
 from ringtrue.ledger.emails import GOOD, REFUSES_EMAIL
-from ringtrue.ledger.suppressions import LIVE, PERSONAL, live_persons, number_key
+from ringtrue.ledger.suppressions import LIVE, PERSONAL, erased_stops, live_persons, number_key
 
 PERSON_REASON = {
     "en": "Do not call: this person asked not to be called",
@@ -69,6 +69,7 @@ def contact_states(
                 f"JOIN suppressions AS s ON s.number = p.number WHERE {PERSONAL} AND {LIVE}",
             )
         )
+        stopped |= erased_stops(connection, key, contact_ids)
         persons = live_persons(connection, contact_ids)
     personal = _personal(connection, key, {row[_NUMBER] for row in lines if row[_STATUS] == "do_not_call"})
     numbers: dict[int, list[NumberState]] = {}
@@ -108,6 +109,27 @@ def contact_states(
         )
         for person in people
     ]
+
+
+def still_to_plan(
+    connection: Connection,
+    connection_name: str,
+    marks: Sequence[tuple[int, int]],
+    states: Sequence[ContactState],
+    read_at: int,
+) -> Sequence[tuple[int, int]]:
+    """Of marks of a changes stage, those whose contacts may be planned from the states read at `read_at` (ms).
+
+    Left out are contacts that a delivery ahead of the sync planned meanwhile, is writing to, or wrote to since, and those marked again. What was
+    read of them is old; their marks stay, where there still are any.
+    """
+    take_turns(connection, f"sending to {connection_name}")
+    standing = dirty.standing(connection, "contact_id", dirty.changes_stage(connection_name), marks)
+    written = beside.written(connection, connection_name, [key for key, _ in standing], read_at, planned_too=True)
+    if not written:
+        return standing
+    seen = {state.contact_id: {**state.raw_phones, **state.ours} for state in states if state.contact_id in written}
+    return [mark for mark in standing if mark[0] not in seen or not written.overtook(mark[0], seen[mark[0]])]
 
 
 _STATUS, _NUMBER = 9, 14

@@ -2,11 +2,93 @@
 
 from __future__ import annotations
 
-from ringtrue.ledger import Ledger, ahead, dirty, phones, suppressing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import orjson
+import pytest
+from sqlalchemy import Connection
+
+from assets.planner import plan_changes
+from assets.stage import now_ms
+from ringtrue.ledger import Ledger, ahead, beside, contacts, dirty, journal, phones, suppressing
 from ringtrue.ledger.database import fetch
-from tests.ledger.build import MOBILE, NOW, OTHER, pull, read_numbers, record, waiting_numbers
+from ringtrue.ledger.journal import Fields, Planned
+from ringtrue.settings import Settings
+from tests.ledger.build import FIELDS, MOBILE, NOW, OTHER, OWN, pull, read_numbers, record, waiting_numbers
+from tests.ledger.conftest import KEY
+from tests.ledger.test_planning import decide_all
 
 FLAG_WAITS = dirty.do_not_call_stage("salesforce")
+CHANGES = dirty.changes_stage("salesforce")
+
+
+class Meanwhile(Ledger):
+    """A ledger in which a delivery is at work between a planner's reading of its first contacts and its writing."""
+
+    deliver: Callable[[Connection], None] | None = None
+    readings = 0
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with super().read() as book:
+            yield book
+        self.readings += 1
+        if self.deliver is not None and self.readings == 2:
+            with self.write() as book:
+                self.deliver(book)
+
+
+@pytest.fixture
+def planner(address: str) -> Iterator[Meanwhile]:
+    """Two contacts with an active number, marked to be planned."""
+    ledger = Meanwhile.open(address, key=KEY)
+    assert isinstance(ledger, Meanwhile)
+    pull(ledger, record("a", MobilePhone=MOBILE), record("b", MobilePhone=MOBILE))
+    with ledger.write() as book:
+        contacts.remember_phone_fields(book, "salesforce", "Contact", FIELDS.phones)
+    read_numbers(ledger)
+    decide_all(ledger, {MOBILE: "active"})
+    yield ledger
+    ledger.close()
+
+
+def plan_while(ledger: Meanwhile, deliver: Callable[[Connection], None]) -> list[tuple[int, str, Fields]]:
+    """Plan all while something is delivered. Returns contact, state and fields of every change, in the order they were journalled."""
+    ledger.deliver, ledger.readings = deliver, 0
+    plan_changes(
+        ledger, Settings.model_validate({"connections": {"salesforce": {"kind": "salesforce"}}}), "salesforce", "run"
+    )
+    ledger.deliver = None
+    with ledger.read() as book:
+        rows = fetch(book, "SELECT contact_id, state, fields FROM changes ORDER BY change_id")
+    return [(row[0], row[1], orjson.loads(row[2])) for row in rows]
+
+
+def plan_ahead(book: Connection, fields: Fields) -> journal.Change:
+    """What a delivery ahead of the sync plans for the first contact."""
+    plan_id = journal.new_plan_id()
+    journal.add(book, plan_id, "salesforce", [Planned("Contact", "a", 1, fields, False, [])], "run", now_ms())
+    journal.seal(book, plan_id, "salesforce", "ahead", "run", now_ms(), {})
+    beside.note(book, "salesforce", now_ms(), busy=True)
+    [change] = journal.planned(book, "salesforce", plan_id, "Contact", guarded=False, after=0, limit=5, marked_too=True)
+    return change
+
+
+def write_ahead(book: Connection, fields: Fields) -> None:
+    """The same, written and answered."""
+    change = plan_ahead(book, fields)
+    ahead.claim(book, "salesforce", [change], frozenset([OWN.do_not_call]), now_ms())
+    journal.start(book, [change], batch="b", job=None, run="run", root_run="run", now=now_ms())
+    journal.finish(book, [("applied", None, change.change_id)], now_ms())
+    journal.remember_written(book, "salesforce", [(1, change.after())], frozenset(OWN.phone_status), OWN.do_not_call)
+    ahead.close(book, "salesforce", change.plan_id, now_ms())
+    beside.note(book, "salesforce", now_ms(), busy=False)
+
+
+def marked(ledger: Ledger) -> list[int]:
+    with ledger.read() as book:
+        return [key for key, _ in dirty.next_contacts(book, CHANGES, 10)]
 
 
 def test_numbers_read_from_an_older_record_are_dropped_where_somebody_read_them_meanwhile(ledger: Ledger) -> None:
@@ -39,3 +121,40 @@ def test_a_contact_marked_again_while_its_numbers_are_read_waits_for_the_next_tu
     read_numbers(ledger)
     with ledger.read() as book:
         assert fetch(book, "SELECT raw FROM phones") == [(OTHER,)]
+
+
+def test_a_flag_written_after_the_planner_looked_is_not_planned_again(planner: Meanwhile) -> None:
+    flag: Fields = {OWN.do_not_call: [None, "true"], OWN.status: [None, "do_not_call"]}
+    found = plan_while(planner, lambda book: write_ahead(book, flag))
+    assert [(contact, state) for contact, state, _ in found] == [(1, "applied"), (2, "planned")]
+    assert marked(planner) == [1], "the rest of the record is for the next plan"
+    [_, (_, _, fields)] = plan_while(planner, lambda book: None)[1:]
+    assert OWN.status in fields
+
+
+def test_a_flag_that_stood_when_the_planner_looked_keeps_nothing_from_being_planned(planner: Meanwhile) -> None:
+    with planner.write() as book:
+        write_ahead(book, {OWN.status: [None, "no_answer"]})
+    found = plan_while(planner, lambda book: None)
+    assert [(contact, state) for contact, state, _ in found] == [(1, "applied"), (1, "planned"), (2, "planned")]
+    assert found[1][2][OWN.status] == ["no_answer", "active"]
+
+
+def test_a_record_that_a_delivery_handled_after_the_planner_looked_is_left_alone(planner: Meanwhile) -> None:
+    def deliver(book: Connection) -> None:
+        # A fresh delivery knows more of the number: it writes the status and takes the mark.
+        dirty.forget_contacts(book, CHANGES, [1])
+        write_ahead(book, {OWN.status: [None, "disconnected"]})
+
+    found = plan_while(planner, deliver)
+    assert [(contact, state) for contact, state, _ in found] == [(1, "applied"), (2, "planned")]
+    assert marked(planner) == []
+
+
+def test_what_a_delivery_is_about_to_write_is_not_dropped_by_a_plan(planner: Meanwhile) -> None:
+    found = plan_while(planner, lambda book: plan_ahead(book, {OWN.do_not_call: [None, "true"]}) and None)
+    assert [(contact, state) for contact, state, _ in found] == [(1, "planned"), (2, "planned")]
+    assert marked(planner) == [1]
+    with planner.write() as book:
+        journal.supersede(book, "salesforce", [1, 2], NOW)
+        assert fetch(book, "SELECT contact_id FROM changes WHERE state = 'planned'") == [(1,)]
