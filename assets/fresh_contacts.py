@@ -49,6 +49,8 @@ from ringtrue.settings import Connection, Settings, load_settings
 
 EVENTS = 2_000
 TALLY = "changes"
+MOST_TIMES = 3
+"""How often a day a record gets the same value again: whatever takes it back would go round in circles with us."""
 
 
 class Read(NamedTuple):
@@ -135,18 +137,19 @@ def _read(
             for stage in (phones.STAGE, "opt_outs", dirty.changes_stage(name))
             for key, _ in dirty.marks_of(book, "contact_id", stage, ids)
         }
-        _read_numbers(book, settings, ids)
+        _read_numbers(book, ledger.key, settings, ids)
         inbox.handled(book, [event.inbox_id for event in events], now)
     return sorted(int(key) for key in touched)
 
 
-def _read_numbers(book: Book, settings: Settings, ids: Sequence[int]) -> None:
+def _read_numbers(book: Book, key: bytes, settings: Settings, ids: Sequence[int]) -> None:
     marks = [(int(key), token) for key, token in dirty.marks_of(book, "contact_id", phones.STAGE, ids)]
     if not marks:
         return
     regions = {name: connection.default_region for name, connection in settings.connections.items()}
     rows, suggestions = read_contacts(phones.waiting(book, marks), regions)
     phones.store(book, marks, rows)
+    phones.mark_erased_stops(book, key, [contact_id for contact_id, _ in marks])
     review.add(book, "number", suggestions, now_ms())
 
 
@@ -202,6 +205,15 @@ def _plan_and_deliver(delivery: AheadDelivery, settings: Settings, touched: Sequ
             language=settings.policy.language,
         ) if marks else []  # fmt: skip
     rows, released = _planned(states, rules)
+    taken_back = _taken_back(ledger, name, rows)
+    rows = [row for row in rows if row.contact_id not in taken_back]
+    if taken_back:
+        names = ", ".join(sorted({field for fields in taken_back.values() for field in fields}))
+        result.objections.append(
+            f"{len(taken_back)} records were given the same values {MOST_TIMES} times in 24 hours ({names}); something takes them "
+            "back. Look for a workflow or another tool that writes these fields."
+        )
+        result.totals["left to the sync"] += len(taken_back)
     counted = tally((row.fields, own[row.object_name]) for row in rows)
     with ledger.read() as book:
         before = ahead.counted_since(book, name, now_ms() - DAY_MS).get(TALLY, Counter())
@@ -215,7 +227,7 @@ def _plan_and_deliver(delivery: AheadDelivery, settings: Settings, touched: Sequ
         return
     # Who has to leave a dialling list is for the sync.
     leaving = removals(ledger, states, rules) if connection.remove_from_lists else []
-    for_the_sync = {row.contact_id for row in leaving}
+    for_the_sync = {row.contact_id for row in leaving} | taken_back.keys()
     done = [mark for mark in marks if mark[0] not in for_the_sync]
 
     def also(book: Book) -> None:
@@ -228,6 +240,20 @@ def _plan_and_deliver(delivery: AheadDelivery, settings: Settings, touched: Sequ
     plan_id = delivery.plan(rows, {TALLY: dict(counted)}, also)
     delivery.deliver(plan_id)
     delivery.finish(plan_id, [row.contact_id for row in rows])
+
+
+def _taken_back(ledger: Ledger, name: str, rows: Sequence[Planned]) -> dict[int, list[str]]:
+    """Fields that were given the value at hand too often already, by contact. Such a record is the sync's as a whole: its fields travel together."""
+    with ledger.read() as book:
+        before = ahead.written_since(book, name, [row.contact_id for row in rows], now_ms() - DAY_MS)
+    found = {
+        row.contact_id: [
+            field for field, (_, after) in row.fields.items() if before[row.contact_id][field, after] >= MOST_TIMES
+        ]
+        for row in rows
+        if row.contact_id in before
+    }
+    return {contact_id: fields for contact_id, fields in found.items() if fields}
 
 
 def _planned(

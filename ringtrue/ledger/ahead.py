@@ -242,6 +242,25 @@ def counted_since(connection: Connection, connection_name: str, since: int) -> d
     return found
 
 
+def written_since(
+    connection: Connection, connection_name: str, contact_ids: Sequence[int], since: int
+) -> dict[int, Counter[tuple[str, str | None]]]:
+    """How often each field of contacts was given the same value ahead of the sync since a moment (ms): by contact, field and value."""
+    found: dict[int, Counter[tuple[str, str | None]]] = {}
+    with batch_of(connection, contact_ids, empty=int) as batch:
+        rows = fetch(
+            connection,
+            f"SELECT ch.contact_id, ch.fields FROM {batch} AS b JOIN changes AS ch ON ch.contact_id = b.key "
+            "JOIN plans AS p ON p.plan_id = ch.plan_id WHERE p.purpose = 'ahead' AND ch.connection = :connection "
+            "AND ch.state = 'applied' AND ch.undoes IS NULL AND ch.changed_at >= :since",
+            {"connection": connection_name, "since": since},
+        )
+    for contact_id, fields in rows:
+        values = ((name, after) for name, (_, after) in orjson.loads(fields).items())
+        found.setdefault(contact_id, Counter()).update(values)
+    return found
+
+
 class Stopped(NamedTuple):
     """A record whose flag waits to be set. `sources`: where it was said that the person or one of the numbers must not be called."""
 

@@ -124,6 +124,25 @@ def test_a_change_that_is_planned_anew_ahead_is_not_sent_by_a_sync_that_read_it_
     assert [state for state, _ in states(known)] == ["superseded"]
 
 
+def test_values_that_were_written_ahead_are_counted_by_contact(known: Ledger) -> None:
+    values: list[Fields] = [
+        {STATUS: [None, "active"], REASON: [None, "r"]},
+        {STATUS: ["x", "active"], REASON: ["r", "s"]},
+    ]
+    with known.write() as book:
+        for fields in values:
+            ours = plan(book, "ahead", fields)
+            start(book, ours)
+            journal.finish(book, [("applied", None, ours.change_id)], NOW)
+        theirs = plan(book, "sync", {STATUS: [None, "active"]})
+        start(book, theirs)
+        journal.finish(book, [("applied", None, theirs.change_id)], NOW)
+        found = ahead.written_since(book, "salesforce", [1, 2], NOW)
+        assert ahead.written_since(book, "salesforce", [1], NOW + 1) == {}
+        assert ahead.written_since(book, "salesforce", [], NOW) == {}
+    assert found == {1: {(STATUS, "active"): 2, (REASON, "r"): 1, (REASON, "s"): 1}}
+
+
 def test_without_a_delivery_beside_it_a_sync_sends_what_it_read(known: Ledger) -> None:
     with known.write() as book:
         theirs = plan(book, "sync", {STATUS: [None, "active"]})

@@ -18,13 +18,14 @@ from dagster._core.test_utils import create_run_for_test
 
 from app.sync import Ran, run_job
 from assets.definitions import build
+from assets.fresh_contacts import MOST_TIMES
 from assets.planner import plan_changes
 from assets.sensors import DO_NOT_CALL_SECONDS, FRESH_SECONDS
 from tests.pipeline.at_once import opt_out, stop_call, told
 from tests.pipeline.killing import Deliverer
 from tests.pipeline.people import command, contact, in_hubspot, in_salesforce, national, number, person
 from tests.pipeline.project import Project
-from tests.pipeline.stages import deliver, plan
+from tests.pipeline.stages import deliver, fresh, plan
 
 BOUND_SECONDS = 300.0
 MANY = 104
@@ -329,6 +330,25 @@ def test_fresh_records_are_left_to_the_sync_while_somebody_has_to_look(shared: P
     shared.write_settings()
     sync(shared, "hubspot")
     assert in_hubspot(shared, records[0])["ringtrue_status"] == "invalid"
+
+
+def test_a_value_that_something_takes_back_each_time_is_left_to_the_sync(shared: Project) -> None:
+    phone = number()
+    record = person(shared, national(phone))
+    for _ in range(MOST_TIMES):
+        told(shared, "hubspot", "changed", "contacts", record)
+        assert fresh(shared.settings(), "hubspot").objections == []
+        assert in_hubspot(shared, record)["phone"] == phone
+        shared.sandbox["hubspot"].edit("contacts", record, {"phone": national(phone)})
+        with shared.ledger() as ledger, ledger.write() as book:
+            # Two seconds after a write its old value may be one that was read before.
+            book.exec_driver_sql("UPDATE changes SET changed_at = changed_at - 5000")
+    told(shared, "hubspot", "changed", "contacts", record)
+    done = fresh(shared.settings(), "hubspot")
+    assert "1 records were given the same values 3 times in 24 hours (phone)" in done.objections[0]
+    assert in_hubspot(shared, record)["phone"] == national(phone)
+    sync(shared, "hubspot")
+    assert in_hubspot(shared, record)["phone"] == phone
 
 
 @pytest.mark.parametrize("by", ["sync", "sensor"])
