@@ -96,6 +96,7 @@ def run(
         rows, suggestions = read_contacts(people, regions)
         with ledger.write() as connection:
             phones.store(connection, marks, rows)
+            phones.mark_erased_stops(connection, ledger.key, [key for key, _ in marks])
             if erased := phones.forgotten(connection, [person.contact_id for person in people]):
                 rows, suggestions = read_contacts([each for each in people if each.contact_id not in erased], regions)
             review.add(connection, "number", suggestions, now_ms())

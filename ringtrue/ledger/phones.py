@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from ringtrue.ledger import dirty
 from ringtrue.ledger.database import batch_of, fetch, insert_rows, take_turns
-from ringtrue.ledger.suppressions import LIVE, PERSONAL
+from ringtrue.ledger.suppressions import LIVE, PERSONAL, erased_stops
 
 STAGE = "phones"
 
@@ -119,6 +119,21 @@ def _store(connection: Connection, marks: Sequence[tuple[int, int]], rows: Seque
     if fetch(connection, "SELECT 1 FROM registry_parts LIMIT 1"):
         dirty.mark_numbers(connection, "scrub", [row.number for row in rows if row.e164 is not None])
     dirty.clear(connection, "contact_id", STAGE, marks)
+
+
+def mark_erased_stops(connection: Connection, key: bytes, contact_ids: Sequence[int]) -> None:
+    """Mark for the delivery of the flag alone who carries a number that somebody asked not to be called on and that was erased since."""
+    stopped = sorted({contact_id for contact_id, _ in erased_stops(connection, key, contact_ids)})
+    if not stopped:
+        return
+    with batch_of(connection, stopped) as batch:
+        dirty.mark_by_query(
+            connection,
+            "contact_id",
+            f"SELECT 'do_not_call:' || c.connection AS stage, c.contact_id AS key FROM {batch} AS b "
+            "JOIN contacts AS c ON c.contact_id = b.key WHERE c.deleted_at IS NULL",
+            {},
+        )
 
 
 def forgotten(connection: Connection, contact_ids: Sequence[int]) -> set[int]:

@@ -184,6 +184,26 @@ def live_numbers(connection: Connection, key: bytes, numbers: Sequence[str]) -> 
     return sorted((LiveNumber(*row) for row in rows), key=lambda live: live.event_id)
 
 
+def erased_stops(connection: Connection, key: bytes, contact_ids: Sequence[int]) -> set[tuple[int, str]]:
+    """Contacts and their numbers that somebody asked not to be called on, where the number was erased from that event's clear column since."""
+    if not fetch(connection, f"SELECT 1 FROM suppressions AS s WHERE {_ERASED} LIMIT 1"):
+        return set()
+    with batch_of(connection, contact_ids, empty=int) as batch:
+        carried = fetch(
+            connection,
+            f"SELECT DISTINCT p.contact_id, p.number FROM {batch} AS b JOIN phones AS p ON p.contact_id = b.key WHERE p.e164 IS NOT NULL",
+        )
+    by_key = {number_key(key, number): number for _, number in carried}
+    with batch_of(connection, list(by_key)) as batch:
+        rows = fetch(
+            connection,
+            f"SELECT DISTINCT s.number_key FROM {batch} AS b JOIN suppressions AS s ON s.number_key = b.key "
+            f"WHERE {_ERASED} AND {PERSONAL} AND {LIVE}",
+        )
+    stopped = {by_key[row[0]] for row in rows}
+    return {(contact_id, number) for contact_id, number in carried if number in stopped}
+
+
 def any_erased(connection: Connection) -> bool:
     """Whether a privacy request ever erased a number."""
     return bool(

@@ -16,6 +16,7 @@ from ringtrue.ledger import (
     dirty,
     journal,
     phones,
+    planning,
     privacy,
     review,
     spend,
@@ -294,6 +295,22 @@ def test_what_stages_under_way_had_read_before_is_neither_stored_nor_sent(ledger
         assert isinstance(second, spend.Open)
     for trace in TRACES:
         assert trace not in stored(ledger), trace
+
+
+def test_a_forgotten_number_on_a_new_record_is_flagged_at_once(ledger: Ledger) -> None:
+    fill(ledger)
+    forget(ledger)
+    pull(ledger, record("n", Name="New Record", Phone=MOBILE), record("o", Name="Other", Phone=OTHER))
+    read_numbers(ledger)
+    with ledger.write() as book:
+        (new,) = privacy.record_of(book, "salesforce", "n")
+        (other,) = privacy.record_of(book, "salesforce", "o")
+        dirty.forget_contacts(book, "do_not_call:salesforce", [1, new, other])
+        phones.mark_erased_stops(book, ledger.key, [new, other])
+        marked = dirty.next_contacts(book, "do_not_call:salesforce", 10)
+        assert [key for key, _ in marked] == [new]
+        found = planning.contact_states(book, ledger.key, [(new, 0), (other, 0)], email_good_only=False)
+        assert {state.contact_id: state.opted_out for state in found} == {new: True, other: False}
 
 
 @pytest.mark.parametrize(
