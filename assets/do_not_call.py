@@ -18,7 +18,7 @@ from assets.stage import columns, counts, now_ms, plain_errors, root_run, usage_
 from connectors.crm import Crm
 from connectors.resources import CrmResource, LedgerResource, target_of
 from ringtrue.errors import PlanRefused
-from ringtrue.ledger import Ledger, ahead, dirty, journal, waiting
+from ringtrue.ledger import Ledger, ahead, beside, dirty, journal, waiting
 from ringtrue.ledger.ahead import Stopped
 from ringtrue.ledger.journal import Fields, Planned
 from ringtrue.settings import Connection, Settings, load_settings
@@ -163,14 +163,22 @@ def _fields(delivery: AheadDelivery, record: Stopped) -> Fields | None:
 def _deliver_page(
     delivery: AheadDelivery, marks: Sequence[tuple[int, int]], floods: dict[str, str], totals: Counter[str]
 ) -> None:
+    looked_at = now_ms()
     page = _page(delivery, marks, floods)
     stage = dirty.do_not_call_stage(delivery.name)
-    totals["records that waited"] += len(marks)
-    totals["flags that stood"] += len(page.done)
-    totals["left to the sync"] += len(page.left)
     with delivery.ledger.write() as book:
+        leaving = beside.taken_away(book, delivery.name, [contact_id for contact_id, _ in page.done], looked_at)
+        # What was not sent yet is planned anew and falls away. Once it is sent, the flag has to be set again.
+        dirty.mark_contacts(
+            book, dirty.changes_stage(delivery.name), [key for key, unsent in leaving.items() if unsent]
+        )
+        done = [mark for mark in page.done if leaving.get(mark[0], True)]
         # A flood is the sync's: its plan holds these records too, and its guard asks a person.
-        dirty.clear(book, "contact_id", stage, [*page.done, *page.left])
+        dirty.clear(book, "contact_id", stage, [*done, *page.left])
+    totals["records that waited"] += len(marks)
+    totals["flags that stood"] += len(done)
+    totals["flags being taken away"] += len(page.done) - len(done)
+    totals["left to the sync"] += len(page.left)
     if not page.planned:
         return
     plan_id = delivery.plan(page.planned, {BY_SOURCE: dict(page.sources)})

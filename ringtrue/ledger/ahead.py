@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from ringtrue.ledger import dirty, journal
-from ringtrue.ledger.beside import note, was_beside
+from ringtrue.ledger.beside import note, takes_flag, was_beside
 from ringtrue.ledger.database import batch_of, fetch, take_turns, update_rows
 from ringtrue.ledger.journal import Change, Fields
 from ringtrue.ledger.suppressions import live_numbers, live_persons
@@ -32,14 +32,20 @@ def still_to_send(
 ) -> Sequence[Change]:
     """Of changes read from the journal at `read_at`, those that still are to be sent, as they stand now.
 
-    Left out are records that something is being written to, and those that wait to be planned anew.
+    Left out are records that something is being written to, and those that wait to be planned anew. No flag is taken from somebody who opted
+    out since.
     """
     if not changes:
         return changes
     take_turns(connection, f"sending to {connection_name}")
-    if not was_beside(connection, connection_name, read_at):
+    unflag = [change for change in changes if change.undoes is None and takes_flag(change.fields)]
+    looked_at = changes if was_beside(connection, connection_name, read_at) else unflag
+    if not looked_at:
         return changes
-    with batch_of(connection, [change.change_id for change in changes]) as batch:
+    flag_stage = dirty.do_not_call_stage(connection_name)
+    stopped_since = dict(dirty.marks_of(connection, "contact_id", flag_stage, [change.contact_id for change in unflag]))
+    not_to_send = {change.change_id for change in unflag if change.contact_id in stopped_since}
+    with batch_of(connection, [change.change_id for change in looked_at]) as batch:
         present = dict(
             fetch(
                 connection,
@@ -50,10 +56,11 @@ def still_to_send(
                 {"stage": dirty.changes_stage(connection_name)},
             )
         )
+    left_out = not_to_send | {change.change_id for change in looked_at} - present.keys()
     return [
-        change._replace(fields=orjson.loads(present[change.change_id]))
+        change._replace(fields=orjson.loads(present[change.change_id])) if change.change_id in present else change
         for change in changes
-        if change.change_id in present
+        if change.change_id not in left_out
     ]
 
 

@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import Connection
 
 from ringtrue.ledger import meta
-from ringtrue.ledger.database import batch_of, fetch
+from ringtrue.ledger.database import batch_of, fetch, take_turns
 from ringtrue.values import same
 
 CLOCKS_MS = 300_000
@@ -57,6 +57,29 @@ class Written(dict[int, list[tuple[bool, dict[str, list[str | None]]]]]):
             not answered or any(same(seen.get(name), pair[0]) and not same(*pair) for name, pair in fields.items())
             for answered, fields in self.get(contact_id, ())
         )
+
+
+def takes_flag(fields: Mapping[str, Sequence[str | None]]) -> bool:
+    """Whether a change takes a do-not-call flag away."""
+    return any(before == "true" and after == "false" for before, after in fields.values())
+
+
+def taken_away(connection: Connection, connection_name: str, contact_ids: Sequence[int], since: int) -> dict[int, bool]:
+    """Contacts from which a do-not-call flag is to be taken away, or was since a moment (ms): True where nothing was sent yet."""
+    take_turns(connection, f"sending to {connection_name}")
+    found: dict[int, bool] = {}
+    with batch_of(connection, contact_ids, empty=int) as batch:
+        rows = fetch(
+            connection,
+            f"SELECT ch.contact_id, ch.state, ch.fields FROM {batch} AS b JOIN changes AS ch ON ch.contact_id = b.key "
+            "WHERE ch.connection = :connection AND (ch.state IN ('planned', 'sending', 'failed') "
+            "OR (ch.state = 'applied' AND ch.changed_at >= :since))",
+            {"connection": connection_name, "since": since - SKEW_MS},
+        )
+    for contact_id, state, fields in rows:
+        if takes_flag(orjson.loads(fields)):
+            found[contact_id] = state in ("planned", "failed") and found.get(contact_id, True)
+    return found
 
 
 def written(

@@ -158,3 +158,41 @@ def test_what_a_delivery_is_about_to_write_is_not_dropped_by_a_plan(planner: Mea
     with planner.write() as book:
         journal.supersede(book, "salesforce", [1, 2], NOW)
         assert fetch(book, "SELECT contact_id FROM changes WHERE state = 'planned'") == [(1,)]
+
+
+def retraction(book: Connection) -> journal.Change:
+    """The sync's plan to take the flag away."""
+    plan_id = journal.new_plan_id()
+    fields: Fields = {OWN.do_not_call: ["true", "false"], OWN.status: ["do_not_call", "active"]}
+    journal.add(book, plan_id, "salesforce", [Planned("Contact", "a", 1, fields, False, [])], "run", NOW)
+    [change] = journal.planned(book, "salesforce", plan_id, "Contact", guarded=False, after=0, limit=5)
+    return change
+
+
+def test_no_flag_is_taken_from_somebody_who_opted_out_since(ledger: Ledger) -> None:
+    pull(ledger, record("a", MobilePhone=MOBILE, ours={OWN.do_not_call: "true"}))
+    read_numbers(ledger)
+    with ledger.write() as book:
+        dirty.forget_contacts(book, CHANGES, [1])
+        dirty.forget_contacts(book, FLAG_WAITS, [1])
+        change = retraction(book)
+        assert ahead.still_to_send(book, "salesforce", [change], NOW) == [change]
+        assert beside.taken_away(book, "salesforce", [1], NOW) == {1: True}, "it can be planned anew"
+        suppressing.add(
+            book, ledger.key, [(MOBILE, "c")], source="import:i1", evidence="list", actor="Ann", at=NOW, now=NOW
+        )
+        assert ahead.still_to_send(book, "salesforce", [change], NOW) == []
+        dirty.forget_contacts(book, FLAG_WAITS, [1])
+        dirty.mark_contacts(book, CHANGES, [1])
+        assert ahead.still_to_send(book, "salesforce", [change], NOW) == []
+
+
+def test_a_flag_that_is_being_taken_away_does_not_stand(ledger: Ledger) -> None:
+    pull(ledger, record("a", MobilePhone=MOBILE, ours={OWN.do_not_call: "true"}))
+    with ledger.write() as book:
+        change = retraction(book)
+        journal.start(book, [change], batch="b", job=None, run="run", root_run="run", now=NOW)
+        assert beside.taken_away(book, "salesforce", [1], NOW) == {1: False}
+        journal.finish(book, [("applied", None, change.change_id)], NOW)
+        assert beside.taken_away(book, "salesforce", [1], NOW) == {1: False}, "it was, since the ledger was read"
+        assert beside.taken_away(book, "salesforce", [1], NOW + 60_000) == {}
