@@ -18,6 +18,7 @@ from assets.stage import columns, counts, now_ms, plain_errors, root_run, usage_
 from connectors.crm import Crm
 from connectors.resources import CrmResource, LedgerResource, target_of
 from ringtrue.errors import PlanRefused
+from ringtrue.guard import tally
 from ringtrue.ledger import Ledger, ahead, beside, dirty, journal, waiting
 from ringtrue.ledger.ahead import Stopped
 from ringtrue.ledger.journal import Fields, Planned
@@ -184,7 +185,9 @@ def _deliver_page(
     plan_id = delivery.plan(page.planned, {BY_SOURCE: dict(page.sources)})
     delivery.deliver(plan_id)
     settled = delivery.finish(plan_id, [row.contact_id for row in page.planned])
+    written = tally((row.fields, delivery.own[row.object_name]) for row in page.planned if row.contact_id in settled)
     with delivery.ledger.write() as book:
+        ahead.note_tally(book, plan_id, written)
         dirty.clear(book, "contact_id", stage, [mark for mark in marks if mark[0] in settled])
 
 

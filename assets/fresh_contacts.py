@@ -48,7 +48,6 @@ from ringtrue.ledger.journal import Planned
 from ringtrue.settings import Connection, Settings, load_settings
 
 EVENTS = 2_000
-TALLY = "changes"
 MOST_TIMES = 3
 """How often a day a record gets the same value again: whatever takes it back would go round in circles with us."""
 
@@ -216,7 +215,7 @@ def _plan_and_deliver(delivery: AheadDelivery, settings: Settings, touched: Sequ
         result.totals["left to the sync"] += len(taken_back)
     counted = tally((row.fields, own[row.object_name]) for row in rows)
     with ledger.read() as book:
-        before = ahead.counted_since(book, name, now_ms() - DAY_MS).get(TALLY, Counter())
+        before = ahead.counted_since(book, name, now_ms() - DAY_MS).get(ahead.TALLY, Counter())
         living = journal.living_records(book, name)
         first = not journal.has_written(book, name)
     compared = compare(counted + before, living, settings.guard, [])
@@ -237,7 +236,7 @@ def _plan_and_deliver(delivery: AheadDelivery, settings: Settings, touched: Sequ
 
     if not marks:
         return
-    plan_id = delivery.plan(rows, {TALLY: dict(counted)}, also)
+    plan_id = delivery.plan(rows, {ahead.TALLY: dict(counted)}, also)
     delivery.deliver(plan_id)
     delivery.finish(plan_id, [row.contact_id for row in rows])
 

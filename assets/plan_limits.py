@@ -11,7 +11,7 @@ from assets.planner import Planning, fields_by_object
 from assets.stage import now_ms
 from connectors.resources import target_of
 from ringtrue.guard import Compared, compare, tally
-from ringtrue.ledger import Ledger, journal, plan_history
+from ringtrue.ledger import Ledger, ahead, journal, plan_history
 from ringtrue.ledger.journal import Plan
 from ringtrue.settings import Settings
 
@@ -29,7 +29,7 @@ class Verdict(NamedTuple):
     reasons: list[str]
     """Why a person has to approve the plan; empty when it may run."""
     first: bool
-    """Whether nothing was ever written to this CRM."""
+    """Whether no sync ever wrote to this CRM."""
 
 
 def counted_of(planned: Planning) -> Counter[str] | None:
@@ -43,13 +43,14 @@ def judge(ledger: Ledger, settings: Settings, name: str, plan: Plan, counted: Co
     connection = settings.connections[name]
     own = fields_by_object(ledger, name, connection)
     with ledger.read() as book:
-        first = not journal.has_written(book, name)
+        first = not journal.has_synced(book, name)
         if counted is None:
             waiting = journal.not_cleared(book, name, plan.plan_id)
             counted = tally((fields, own[object_name]) for object_name, fields in waiting)
         living = journal.living_records(book, name)
         history = plan_history.passed(book, name, now_ms() - settings.guard.usual_days * DAY_MS)
-    compared = compare(counted, living, settings.guard, history)
+        before = ahead.counted_since(book, name, now_ms() - DAY_MS).get(ahead.TALLY, Counter())
+    compared = compare(counted, living, settings.guard, history, before)
     reasons = [one.objection for one in compared if one.objection is not None]
     if first:
         # Before anything was written there is no usual to compare with: somebody looks at all of it, or nobody has to.

@@ -87,9 +87,16 @@ def usual(history: Sequence[int], *, chance: float, least: int) -> Usual | None:
 
 
 def compare(
-    counted: Mapping[str, int], living: int, limits: GuardSettings, history: Sequence[Mapping[str, int]]
+    counted: Mapping[str, int],
+    living: int,
+    limits: GuardSettings,
+    history: Sequence[Mapping[str, int]],
+    before: Mapping[str, int] | None = None,
 ) -> list[Compared]:
-    """Each count of a plan beside its limits. `living` is the number of records of the connection, `history` the counts of plans that passed before."""
+    """Each count of a plan beside its limits. `living` is the number of records of the connection, `history` the counts of plans that passed before.
+
+    `before` was written ahead of the plan already: it counts for the shares, so that a flood does not pass in parts.
+    """
     shares = {
         "records": limits.records_changed_share,
         "newly retired": limits.newly_retired_share,
@@ -98,16 +105,17 @@ def compare(
     }
     rows = []
     for name, limit in shares.items():
-        count = counted.get(name, 0)
-        share = count / living if living else 0.0
+        count, ahead = counted.get(name, 0), (before or {}).get(name, 0)
+        share = (count + ahead) / living if living else 0.0
         known = usual(
             [plan.get(name, 0) for plan in history], chance=limits.usual_chance, least=limits.usual_least_plans
         )
         objection = None
-        if count > limits.small_plan and living:
+        if count and count + ahead > limits.small_plan and living:
             if share > limit:
-                objection = f"{count} {name} are {share:.0%} of {living} records; the limit is {limit:.0%}."
-            elif known is not None and count > known.most:
+                with_those = f" and {ahead} written ahead of the sync within a day" if ahead else ""
+                objection = f"{count} {name}{with_those} are {share:.0%} of {living} records; the limit is {limit:.0%}."
+            elif known is not None and count > max(known.most, limits.small_plan):
                 objection = (
                     f"{count} {name} are unusually many: the last {known.plans} plans had {known.mean:.1f} on average, "
                     f"and up to {known.most} would be usual."

@@ -8,7 +8,7 @@ delivery beside it at all: without one it looks at nothing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -24,6 +24,8 @@ BUSY = "another run is writing this field"
 LEFT = "left to the sync"
 _OPEN = "state IN ('planned', 'sending', 'failed')"
 """As the index on open changes says it, see `journal`."""
+TALLY = "changes"
+"""Under this name the summary of a plan holds what the guard counts."""
 STANDS = "the field holds this value already"
 
 
@@ -234,6 +236,15 @@ def close(
             rows = fetch(connection, f"SELECT ch.contact_id FROM {among} WHERE {met}", here)
     dirty.mark_contacts(connection, dirty.changes_stage(connection_name), [row[0] for row in rows])
     connection.execute(text("UPDATE plans SET state = 'closed' WHERE plan_id = :plan"), {"plan": plan_id})
+
+
+def note_tally(connection: Connection, plan_id: str, counted: Mapping[str, int]) -> None:
+    """Note what of a plan was written, as the guard counts it."""
+    [(summary,)] = fetch(connection, "SELECT summary FROM plans WHERE plan_id = :plan", {"plan": plan_id})
+    connection.execute(
+        text("UPDATE plans SET summary = :summary WHERE plan_id = :plan"),
+        {"summary": orjson.dumps({**orjson.loads(summary), TALLY: dict(counted)}).decode(), "plan": plan_id},
+    )
 
 
 def counted_since(connection: Connection, connection_name: str, since: int) -> dict[str, Counter[str]]:

@@ -496,6 +496,18 @@ def has_written(connection: Connection, connection_name: str) -> bool:
     )
 
 
+def has_synced(connection: Connection, connection_name: str) -> bool:
+    """Whether a plan of a sync ever wrote to this CRM: what was written ahead of the first one tells nothing of it."""
+    return bool(
+        fetch(
+            connection,
+            "SELECT 1 FROM changes WHERE connection = :connection AND state IN ('applied', 'reverted') "
+            "AND plan_id NOT IN (SELECT plan_id FROM plans WHERE connection = :connection AND purpose = 'ahead') LIMIT 1",
+            {"connection": connection_name},
+        )
+    )
+
+
 def living_records(connection: Connection, connection_name: str) -> int:
     """Records of a connection that are not deleted."""
     rows = fetch(

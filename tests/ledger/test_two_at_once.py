@@ -9,6 +9,7 @@ import orjson
 import pytest
 from sqlalchemy import Connection
 
+from assets.plan_limits import judge
 from assets.planner import plan_changes
 from assets.stage import now_ms
 from ringtrue.ledger import Ledger, ahead, beside, contacts, dirty, journal, phones, suppressing
@@ -17,7 +18,7 @@ from ringtrue.ledger.journal import Fields, Planned
 from ringtrue.settings import Settings
 from tests.ledger.build import FIELDS, MOBILE, NOW, OTHER, OWN, pull, read_numbers, record, waiting_numbers
 from tests.ledger.conftest import KEY
-from tests.ledger.test_planning import decide_all
+from tests.ledger.test_planning import decide_all, suppress
 
 FLAG_WAITS = dirty.do_not_call_stage("salesforce")
 CHANGES = dirty.changes_stage("salesforce")
@@ -196,3 +197,37 @@ def test_a_flag_that_is_being_taken_away_does_not_stand(ledger: Ledger) -> None:
         journal.finish(book, [("applied", None, change.change_id)], NOW)
         assert beside.taken_away(book, "salesforce", [1], NOW) == {1: False}, "it was, since the ledger was read"
         assert beside.taken_away(book, "salesforce", [1], NOW + 60_000) == {}
+
+
+def test_what_was_written_ahead_is_not_the_first_plan(planner: Meanwhile) -> None:
+    with planner.write() as book:
+        write_ahead(book, {OWN.do_not_call: [None, "true"]})
+        assert journal.has_written(book, "salesforce")
+        assert not journal.has_synced(book, "salesforce")
+    settings = Settings.model_validate(
+        {"connections": {"salesforce": {"kind": "salesforce", "sandbox_url": "http://x"}}}
+    )
+    planned = plan_changes(planner, settings, "salesforce", "run").plan
+    assert judge(planner, settings, "salesforce", planned).first
+    with planner.write() as book:
+        [change, *_] = journal.planned(book, "salesforce", planned.plan_id, "Contact", guarded=False, after=0, limit=5)
+        journal.finish(book, [("applied", None, change.change_id)], NOW)
+        assert journal.has_synced(book, "salesforce")
+
+
+def test_flags_written_ahead_count_for_the_next_plan(planner: Meanwhile) -> None:
+    with planner.write() as book:
+        change = plan_ahead(book, {OWN.do_not_call: [None, "true"]})
+        ahead.note_tally(book, change.plan_id, {"newly do-not-call": 1})
+        ahead.close(book, "salesforce", change.plan_id, NOW)
+        journal.finish(book, [("applied", None, change.change_id)], NOW)
+    suppress(planner, MOBILE, None, "call:x")
+    limits = {"small_plan": 1, "newly_do_not_call_share": 0.6}
+    connection = {"kind": "salesforce", "sandbox_url": "http://x", "approve_first": False}
+    settings = Settings.model_validate({"connections": {"salesforce": connection}, "guard": limits})
+    planned = plan_changes(planner, settings, "salesforce", "run").plan
+    [flags] = [
+        one for one in judge(planner, settings, "salesforce", planned).compared if one.name == "newly do-not-call"
+    ]
+    assert (flags.found, flags.share) == (2, 1.5)
+    assert flags.objection is not None

@@ -100,3 +100,15 @@ def test_with_little_history_and_for_small_plans_only_the_shares_count() -> None
     assert [row.objection for row in rows if row.objection] == [
         "300000 records are 30% of 1000000 records; the limit is 25%."
     ]
+
+
+def test_what_was_written_ahead_of_the_plan_counts_for_its_shares_but_not_for_what_is_usual() -> None:
+    history = [{"newly do-not-call": count % 7 + 300} for count in range(60)]
+    [_, _, flags, _] = compare({"newly do-not-call": 300}, 10_000, LIMITS, history, {"newly do-not-call": 150})
+    assert flags.objection is None
+    assert flags.share == pytest.approx(0.045)
+    [_, _, flags, _] = compare({"newly do-not-call": 300}, 10_000, LIMITS, history, {"newly do-not-call": 450})
+    assert flags.objection is not None
+    assert "300 newly do-not-call and 450 written ahead of the sync within a day are 8% of 10000" in flags.objection
+    [_, _, none, _] = compare({}, 10_000, LIMITS, [], {"newly do-not-call": 900})
+    assert none.objection is None, "there is nothing to approve"
