@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import tempfile
@@ -83,7 +84,8 @@ def write(path: Path, text: str, *, force: bool) -> Path | None:
         file.write(text)
     Path(name).chmod(0o644)
     if path.exists():
-        kept = path.with_name(f"{path.name}.before")
+        names = itertools.chain(("before",), (f"before-{number}" for number in itertools.count(2)))
+        kept = next(place for name in names if not (place := path.with_name(f"{path.name}.{name}")).exists())
         path.replace(kept)
     Path(name).replace(path)
     return kept

@@ -10,6 +10,7 @@ import os
 import tempfile
 import time
 import zipfile
+import zlib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -167,7 +168,7 @@ def _read(path: Path, source: BinaryIO) -> tuple[zipfile.ZipFile, Manifest]:
         archive = zipfile.ZipFile(source)
         stated = orjson.loads(archive.read("manifest.json"))
         tables = {name: TableFacts(**facts) for name, facts in stated.get("tables", {}).items()}
-    except (zipfile.BadZipFile, KeyError, orjson.JSONDecodeError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, orjson.JSONDecodeError) as error:
         raise FileUnreadable(f"{path} is no whole backup of a ledger. Take another one.") from error
     if stated.get("form") != FORM:
         raise FileUnreadable(f"{path} is of another form ({stated.get('form')}). Install a newer RingTrue.")

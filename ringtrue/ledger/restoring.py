@@ -9,6 +9,7 @@ import os
 import shutil
 import sqlite3
 import zipfile
+import zlib
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,6 +22,7 @@ import orjson
 from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
 
 from ringtrue.errors import FileUnreadable, LedgerError
 from ringtrue.ledger import backup, dirty, meta, suppressions
@@ -31,6 +33,8 @@ from ringtrue.ledger.schema import metadata
 _ROWS = 5_000
 _TELLING = ("contacts", "suppressions", "observations", "changes", "calls")
 """A ledger without a row in these is empty."""
+_LOCK_SECONDS = 2
+"""So long a table's other users are waited for, before the ledger counts as in use."""
 _STOP = "Stop everything that uses the ledger (`dagster dev`, `ringtrue serve`), then try again."
 
 
@@ -80,7 +84,7 @@ def restore(
                 "A ledger on PostgreSQL has its key in RINGTRUE_LEDGER_KEY: `ringtrue restore FILE --key-out KEYFILE` writes this "
                 "backup's to a file; set the variable to it, then restore."
             )
-        return _into_server(url, password, archive, path, manifest, key, now, force)
+        return _into_server(url, password, archive, path, manifest, key, now, force, passphrase)
 
 
 def _check_version(manifest: Manifest) -> None:
@@ -92,7 +96,7 @@ def _check_version(manifest: Manifest) -> None:
 def _key(archive: zipfile.ZipFile, path: Path, manifest: Manifest) -> bytes:
     try:
         key = archive.read("key")
-    except (KeyError, zipfile.BadZipFile) as error:
+    except (KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise FileUnreadable(f"{path} is no whole backup of a ledger. Take another one.") from error
     if fingerprint_of(key) != manifest.key_fingerprint:
         raise FileUnreadable(f"{path}: the key in the backup is not the one of its ledger. Take another backup.")
@@ -116,7 +120,7 @@ def _rows(archive: zipfile.ZipFile, path: Path, name: str, facts: TableFacts, *,
                 if clean and b"\\u0000" in line:
                     values = [value.replace("\0", "") if isinstance(value, str) else value for value in values]
                 yield values
-    except (KeyError, zipfile.BadZipFile, orjson.JSONDecodeError, EOFError) as error:
+    except (KeyError, zipfile.BadZipFile, zlib.error, orjson.JSONDecodeError, EOFError) as error:
         raise damaged from error
     if count != facts.rows or digest.hexdigest() != facts.sha256:
         raise damaged
@@ -245,13 +249,21 @@ def _set_aside(target: Path, now: int) -> Path:
 
 
 def _into_server(
-    url: str, password: str | None, archive: zipfile.ZipFile, path: Path, manifest: Manifest, key: bytes, now: int, force: bool
+    url: str, password: str | None, archive: zipfile.ZipFile, path: Path, manifest: Manifest, key: bytes, now: int, force: bool,
+    passphrase: str | None,
 ) -> Restored:  # fmt: skip
     address = make_url(url).set(drivername="postgresql+psycopg2")
     engine = create_engine(address.set(password=password) if password is not None else address, hide_parameters=True)
+    before = aside = None
     try:
-        aside = _server_aside(engine, url, password, path, now, force)
+        before = _server_before(engine, url, password, force)
         with engine.begin() as connection:
+            if before is not None:
+                # From the copy to the new tables nobody writes: a stop that is committed meanwhile would be in neither.
+                _keep_writers_out(connection)
+                aside = path.with_name(f"before-{now}{backup.SUFFIX}")
+                backup.back_up(before, aside, now, passphrase)
+                before.close()
             # Killed or refused before the end, the old tables are as they were.
             connection.execute(text("SELECT pg_advisory_xact_lock(727274)"))
             metadata.drop_all(connection)
@@ -260,12 +272,25 @@ def _into_server(
             _settle(connection, manifest, now)
             _set_sequences(connection)
     finally:
+        if before is not None:
+            before.close()
         engine.dispose()
     Ledger.open(url, password=password, key=key).close()
     return Restored(manifest, aside)
 
 
-def _server_aside(engine: Engine, url: str, password: str | None, path: Path, now: int, force: bool) -> Path | None:
+def _keep_writers_out(connection: Connection) -> None:
+    """Let others read only until the transaction ends. Raises LedgerError while somebody writes."""
+    connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'"))
+    try:
+        connection.execute(text(f"LOCK TABLE {', '.join(metadata.tables)} IN EXCLUSIVE MODE"))
+    except OperationalError as error:
+        raise LedgerError(f"The ledger in this database is in use. {_STOP}") from error
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
+
+
+def _server_before(engine: Engine, url: str, password: str | None, force: bool) -> Ledger | None:
+    """The ledger that is in the database and has rows, opened with the key that is given."""
     with engine.connect() as connection:
         present = {
             row[0] for row in fetch(connection, "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
@@ -284,13 +309,7 @@ def _server_aside(engine: Engine, url: str, password: str | None, path: Path, no
         raise LedgerError(
             "The ledger in this database has another key than the backup. Restore into an empty database."
         )
-    before = path.with_name(f"before-{now}{backup.SUFFIX}")
-    ledger = Ledger.open(url, password=password, key=given)
-    try:
-        backup.back_up(ledger, before, now)
-    finally:
-        ledger.close()
-    return before
+    return Ledger.open(url, password=password, key=given)
 
 
 def _set_sequences(connection: Connection) -> None:

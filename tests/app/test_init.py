@@ -111,6 +111,9 @@ def test_options_and_json_and_an_older_file(init: Callable[..., Any], home: Path
     again = orjson.loads(init("--yes", "--json", "--folder=lists", "--force").stdout)
     assert Path(again["kept"]).read_text(encoding="utf-8") == first
     assert list(load_settings().connections) == ["files"]
+    third = orjson.loads(init("--yes", "--json", "--folder=lists", "--force").stdout)
+    assert Path(third["kept"]).name == "ringtrue.toml.before-2"
+    assert Path(again["kept"]).read_text(encoding="utf-8") == first
 
 
 def test_giving_up_in_the_middle_writes_nothing(init: Callable[..., Any], home: Path) -> None:

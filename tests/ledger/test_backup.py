@@ -130,7 +130,7 @@ def test_force_puts_the_ledger_before_aside(ledger: Ledger, address: str, tmp_pa
     back_up(ledger, tmp_path / "a.backup", NOW)
     pull(ledger, record("b", Phone=LANDLINE))
     ledger.close()
-    done = restoring.restore(address, tmp_path / "a.backup", NOW + 1, force=True)
+    done = restoring.restore(address, tmp_path / "a.backup", NOW + 1, force=True, passphrase="correct horse")
     restored = Ledger.open(address)
     with restored.read() as book:
         assert fetch(book, "SELECT record_id FROM contacts") == [("a",)]
@@ -142,7 +142,44 @@ def test_force_puts_the_ledger_before_aside(ledger: Ledger, address: str, tmp_pa
             assert fetch(book, "SELECT count(*) FROM contacts") == [(2,)]
         before.close()
     else:
-        assert restoring.verify(done.aside).tables["contacts"].rows == 2
+        with pytest.raises(FileUnreadable, match="is sealed"):
+            restoring.verify(done.aside)
+        assert restoring.verify(done.aside, "correct horse").tables["contacts"].rows == 2
+
+
+@pytest.mark.parametrize("address", ["postgresql"], indirect=True)
+def test_a_server_where_somebody_writes_is_not_replaced(
+    ledger: Ledger, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restoring, "_LOCK_SECONDS", 1)
+    pull(ledger, record("a", Phone=MOBILE))
+    back_up(ledger, tmp_path / "a.backup", NOW)
+    with ledger.write() as book:
+        book.execute(text("UPDATE contacts SET name = 'Newer'"))
+        with pytest.raises(LedgerError, match="is in use"):
+            restoring.restore(address, tmp_path / "a.backup", NOW + 1, force=True)
+    with ledger.read() as book:
+        assert fetch(book, "SELECT name FROM contacts") == [("Newer",)]
+    assert list(tmp_path.glob("before-*")) == []
+
+
+def test_a_backup_whose_bytes_changed_is_one_sentence(tmp_path: Path) -> None:
+    ledger = Ledger.open(f"sqlite:///{tmp_path}/ledger.db")
+    pull(ledger, record("a", Phone=MOBILE))
+    path = tmp_path / "a.backup"
+    back_up(ledger, path, NOW)
+    ledger.close()
+    with zipfile.ZipFile(path) as archive:
+        places = {
+            name: archive.getinfo(name).header_offset for name in ("tables/contacts.jsonl", "key", "manifest.json")
+        }
+    whole = path.read_bytes()
+    for place in places.values():
+        # A block of a type that there is not.
+        begins = place + 30 + sum(int.from_bytes(whole[place + at : place + at + 2], "little") for at in (26, 28))
+        path.write_bytes(whole[:begins] + b"\xff" + whole[begins + 1 :])
+        with pytest.raises(FileUnreadable, match="Take another"):
+            restoring.verify(path)
 
 
 def test_a_ledger_in_use_is_not_replaced(tmp_path: Path) -> None:
