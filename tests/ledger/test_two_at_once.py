@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import orjson
 import pytest
 from sqlalchemy import Connection
 
+from assets.ahead import AheadDelivery
+from assets.do_not_call import _deliver_page as deliver_page
 from assets.plan_limits import judge
 from assets.planner import plan_changes
 from assets.stage import now_ms
+from connectors.crm import Crm
 from ringtrue.ledger import Ledger, ahead, beside, contacts, dirty, journal, phones, suppressing
 from ringtrue.ledger.database import fetch
 from ringtrue.ledger.journal import Fields, Planned
@@ -197,6 +202,32 @@ def test_a_flag_that_is_being_taken_away_does_not_stand(ledger: Ledger) -> None:
         journal.finish(book, [("applied", None, change.change_id)], NOW)
         assert beside.taken_away(book, "salesforce", [1], NOW) == {1: False}, "it was, since the ledger was read"
         assert beside.taken_away(book, "salesforce", [1], NOW + 60_000) == {}
+
+
+class NoCrm:
+    """Nothing is sent in these tests."""
+
+    objects: tuple[str, ...] = ()
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_the_mark_of_a_flag_stays_as_long_as_it_is_being_taken_away(planner: Meanwhile, sent: bool) -> None:
+    pull(planner, record("a", minutes=1, MobilePhone=MOBILE, ours={OWN.do_not_call: "true"}))
+    suppress(planner, None, 1, "call:x")
+    with planner.write() as book:
+        for stage in (CHANGES, FLAG_WAITS):
+            dirty.forget_contacts(book, stage, [1, 2])
+        change = retraction(book)
+        if sent:
+            journal.start(book, [change], batch="b", job=None, run="run", root_run="run", now=NOW)
+        dirty.mark_contacts(book, FLAG_WAITS, [1])
+        marks = dirty.next_contacts(book, FLAG_WAITS, 10)
+    settings = Settings.model_validate({"connections": {"salesforce": {"kind": "salesforce"}}})
+    delivery = AheadDelivery.of(planner, cast(Crm, NoCrm()), settings, "salesforce", "run", "run", flags_only=True)
+    deliver_page(delivery, marks, {}, Counter())
+    with planner.read() as book:
+        waits = [key for key, _ in dirty.next_contacts(book, FLAG_WAITS, 10)]
+    assert (waits, marked(planner)) == (([1], []) if sent else ([], [1]))
 
 
 def test_what_was_written_ahead_is_not_the_first_plan(planner: Meanwhile) -> None:
