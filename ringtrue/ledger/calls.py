@@ -156,13 +156,22 @@ def _without_the_forgotten(
 
 
 def _to_erased_numbers(connection: Connection, key: bytes, region: str, calls: Sequence[PulledCall]) -> set[int]:
-    """Places of the calls whose number, however it is written, was erased."""
+    """Places of the calls whose number, however it is written, was erased, unless they were with somebody else who is on record."""
     if not suppressions.any_erased(connection):
         return set()
     table = normalize_arrow([call.number or "" for call in calls], [region] * len(calls))
     read = list(zip(table.column("row").to_pylist(), table.column("e164").to_pylist(), strict=True))
     erased = suppressions.erased_numbers(connection, key, {e164 for _, e164 in read if e164})
-    return {place for place, e164 in read if e164 in erased}
+    found = {place for place, e164 in read if e164 in erased}
+    with batch_of(connection, sorted({record for place in found for record in calls[place].contact_ids})) as batch:
+        others = {
+            row[0]
+            for row in fetch(
+                connection,
+                f"SELECT c.record_id FROM {batch} AS b JOIN contacts AS c ON c.record_id = b.key WHERE c.forgotten_at IS NULL",
+            )
+        }
+    return {place for place in found if others.isdisjoint(calls[place].contact_ids)}
 
 
 def waiting(connection: Connection, marks: Sequence[tuple[int, int]]) -> list[CallRow]:

@@ -254,6 +254,8 @@ def test_a_call_that_comes_again_without_its_people_or_with_an_erased_number_sta
             call("c1", number="07400-123456", notes="talked to Zebulon"),
             call("c2", number=OTHER, notes="his sister"),
             call("c3", number=OTHER, notes="Ann, not Zeb"),
+            call("c4", "z", number=MOBILE, notes="his sister"),
+            call("c5", "a", number=MOBILE, notes="Ann has it now"),
         ]
         for _ in range(2):
             calls.store_page(book, "dialler", "vicidial", again[:1], CallCounts(), key=ledger.key, region="GB")
@@ -268,6 +270,8 @@ def test_a_call_that_comes_again_without_its_people_or_with_an_erased_number_sta
         ("c1", None, None, "[]"),
         ("c2", None, None, '["z"]'),
         ("c3", OTHER, "Ann, not Zeb", "[]"),
+        ("c4", None, None, '["z"]'),
+        ("c5", MOBILE, "Ann has it now", '["a"]'),
         ("s1", None, None, '["z"]'),
     ]
 
