@@ -25,6 +25,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _BACKLOG = 2_048
 _MOST_CONNECTIONS = 2_000
 _STOP_SECONDS = 10
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than a proxy keeps an idle connection (nginx: 60 seconds): whoever closes first must be the one who asks."""
 
 
 @serve.callback(invoke_without_command=True)
@@ -59,7 +61,7 @@ def start(
         server_header=False,
         backlog=_BACKLOG,
         limit_concurrency=_MOST_CONNECTIONS,
-        timeout_keep_alive=15,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_STOP_SECONDS,
         proxy_headers=bool(settings.serve.forwarded_from),
         forwarded_allow_ips=list(settings.serve.forwarded_from),
