@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from ringtrue.ledger import dirty
+from ringtrue.ledger.beside import OPEN_AHEAD
 from ringtrue.ledger.database import fetch
 from ringtrue.ledger.inbox import RECORD_KINDS
 
@@ -60,7 +61,7 @@ def do_not_calls(connection: Connection, connection_name: str, flag: str) -> boo
             connection,
             "SELECT 1 FROM dirty_contacts AS d WHERE d.stage = :stage AND NOT EXISTS (SELECT 1 FROM changes AS ch "
             "WHERE ch.contact_id = d.contact_id AND ch.connection = :connection AND ch.state = 'sending' AND ch.fields LIKE :flag "
-            f"AND ch.plan_id NOT IN ({_AHEAD})) LIMIT 1",
+            f"AND ch.plan_id NOT IN ({OPEN_AHEAD})) LIMIT 1",
             {
                 "stage": dirty.do_not_call_stage(connection_name),
                 "connection": connection_name,
@@ -70,15 +71,12 @@ def do_not_calls(connection: Connection, connection_name: str, flag: str) -> boo
     )
 
 
-_AHEAD = "SELECT plan_id FROM plans WHERE connection = :connection AND purpose = 'ahead' AND state = 'open'"
-
-
 def left_open(connection: Connection, connection_name: str, before: int) -> bool:
     """Whether a plan written ahead of the sync was begun before a moment (ms) and has not ended: its run was killed, or the CRM failed."""
     return bool(
         fetch(
             connection,
-            f"SELECT 1 FROM plans WHERE plan_id IN ({_AHEAD}) AND created_at < :before LIMIT 1",
+            f"SELECT 1 FROM plans WHERE plan_id IN ({OPEN_AHEAD}) AND created_at < :before LIMIT 1",
             {"connection": connection_name, "before": before},
         )
     )
