@@ -1,8 +1,8 @@
 """What a decision rests on besides a number's evidence. Everything that decides shares it, so a replay tells what was decided live."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -38,6 +38,8 @@ class Deciding:
     alarms: pd.DataFrame
     now: int
     prior_of: PriorOf | None = None
+    reports: Mapping[str, float] = field(default_factory=dict)
+    """By lines, the share of calls that report a suspension, where it was learned."""
 
     @property
     def moment(self) -> pd.Timestamp:
@@ -50,7 +52,7 @@ class Deciding:
 
     def decided(self, known: pd.DataFrame, moment: pd.Timestamp | None = None) -> pd.DataFrame:
         """The decisions that follow from evidence."""
-        return decide(known, self.policy, moment or self.moment, alarms=self.alarms)
+        return decide(known, self.policy, moment or self.moment, alarms=self.alarms, reports=self.reports)
 
 
 def deciding(
@@ -73,6 +75,7 @@ def deciding(
         trunk_watch.alarms(ledger) if trunk_watch.alike(chosen, own) else trunk_watch.alarms_under(ledger, chosen, now),
         now,
         prior_of if by_source else None,
+        known.reports if chosen.learn else {},
     )
 
 

@@ -47,7 +47,8 @@ def expectations(ledger: Ledger, sources: SourceMap, now: int, *, learn: bool) -
     rates = hazards(ledger, now)
     with ledger.read() as connection:
         first = kept_expectations.first_told(connection, sources)
-    known = learned(first, rates, now)
+        calls = kept_expectations.reports(connection)
+    known = learned(first, rates, calls, now)
     with ledger.write() as connection:
         kept_expectations.store(connection, known)
     return known

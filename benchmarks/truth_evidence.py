@@ -146,6 +146,7 @@ class Decisions:
         self.pair_status = np.full(len(key), -1, np.int8)
         self.alarms = trunk_alarms(pd.DataFrame({"trunk": [], "outcome": [], "observed_at": []}), policy)
         self._place = pd.Index(world.names)
+        self.reports: dict[str, float] = {}
         self.decided = 0
 
     def watch(self, evidence: Evidence, now: int) -> None:
@@ -166,7 +167,7 @@ class Decisions:
         if not len(frame):
             return numbers[:0]
         stamp = pd.Timestamp(now, unit="s", tz="UTC")
-        table = decide(frame, self.policy, stamp, alarms=self.alarms)
+        table = decide(frame, self.policy, stamp, alarms=self.alarms, reports=self.reports)
         self.decided += len(table)
         place = self._place.get_indexer(pd.Index(table["number"]))
         general = table["contact"].isna().to_numpy()

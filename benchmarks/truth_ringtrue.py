@@ -23,6 +23,7 @@ from ringtrue.policy import Policy
 from ringtrue.record_status import record_status
 from ringtrue.records import STATUSES
 from ringtrue.staleness import Cadence, allocate, default_hazards, exposure, learn, rank, segments
+from ringtrue.suspensions import lines_named
 
 SYNC_SECONDS = 3_540
 """The daily sync runs before the first call of the day in the east and after the last one in the west."""
@@ -88,20 +89,25 @@ class RingTrue:
         self._intervals: list[pd.DataFrame] = []
         self._exposed: list[pd.DataFrame] = []
         self._called = np.zeros(0, np.int64)
+        self._day = 0
         self._recent: list[int] = []
         self._first = np.zeros(world.size, np.int8)
         """What the first evidence that told of the line said: 1 alive, 2 dead."""
         self._expected = Expectations()
+        kinds = [(region, kind) for region in ("1", "86", "880") for kind in ("mobile", "landline")]
+        self._lines = [lines_named(*one) for one in kinds]
+        self._group = world.region * 2 + (world.kind > 0)
+        self._calls = np.zeros(len(kinds), np.int64)
+        self._reported = np.zeros(world.size, np.bool_)
 
     def morning(self, day: int, opted: Ints, withdrawn: Ints) -> None:
         """Sync: new leads, opt-outs, registry; decide what has news or has run out; ask what is worth its price."""
+        self._day = day
         now = BEGIN_SECONDS + day * DAY + SYNC_SECONDS
         self._arrivals(day, now)
         self._opt_outs(now, day, opted, withdrawn)
         if day and day % 30 == 0:
             self._learn(now)
-        if len(self._called):
-            self.decisions.watch(self.evidence, now)
         self._decide(day, now, np.flatnonzero(self._dirty | (self.decisions.until <= now)))
         self._dirty[:] = False
         self._ask(day, now)
@@ -125,10 +131,21 @@ class RingTrue:
             others = np.setdiff1d(self.judge.numbers_of(int(contact[row])), number[row])
             self._stop(others, "do_not_call", "suppression:call", int(time[row]), np.full(len(others), contact[row]))
         self._tell(number, outcome)
+        self._calls += np.bincount(self._group[number], minlength=len(self._calls))
+        self._reported[number[outcome == OUTCOMES.index("suspended")]] = True
         self._called = number
         self._recent = [*self._recent[-29:], len(np.unique(number))]
         self._dirty[number] = True
         self._alive(number[self._living[outcome]], time[self._living[outcome]])
+        self._sync(self._day)
+
+    def _sync(self, day: int) -> None:
+        """Syncs run every hour while people dial; the last one, after the day's calls, stands for them all."""
+        now = BEGIN_SECONDS + (day + 1) * DAY + SYNC_SECONDS - 1
+        if len(self._called):
+            self.decisions.watch(self.evidence, now)
+        self._decide(day, now, np.flatnonzero(self._dirty))
+        self._dirty[:] = False
 
     def _arrivals(self, day: int, now: int) -> None:
         world = self.world
@@ -210,15 +227,18 @@ class RingTrue:
             name: np.bincount(world.source[self._first == code], minlength=len(names))
             for code, name in ((1, "alive"), (2, "dead"))
         }
-        known = learned(pd.DataFrame({"source": names, **counts}), self._hazards, now * 1_000)
+        heard = np.bincount(self._group[self._reported], minlength=len(self._lines))
+        calls = pd.DataFrame({"lines": self._lines, "calls": self._calls, "reported": heard})
+        known = learned(pd.DataFrame({"source": names, **counts}), self._hazards, calls, now * 1_000)
         takes = self.tactics.learn
         self._expected = Expectations(
             known.priors if takes in ("both", "priors") else {},
             known.hazards if takes in ("both", "hazards") else {},
+            known.reports if takes != "nothing" else {},
         )
         if self._expected != before:
             policy = self._expected.applied(self._policy)
-            self.decisions.policy = policy
+            self.decisions.policy, self.decisions.reports = policy, dict(self._expected.reports)
             shares: Floats = np.array([self._expected.prior(name, policy) for name in names])
             self.evidence.prior[:] = shares[world.source]
             self._dirty |= world.arrival <= (now - BEGIN_SECONDS) // DAY

@@ -47,6 +47,20 @@ class Effect:
     fault: Fault = "none"
 
 
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """How often calls report a suspension. `heard`: of calls to barred lines; `false_reports`: of calls to all others.
+
+    `usual`: share of mobile lines that are barred at any moment, `share` the same by calling code, `other_lines` times that for other kinds of line.
+    """
+
+    heard: float
+    false_reports: float
+    usual: float
+    other_lines: float
+    share: dict[str, float]
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The effects, and the same as arrays by position in OUTCOMES for the vectorised rules."""
@@ -55,6 +69,7 @@ class Vocabulary:
     effects: dict[Outcome, Effect]
     registries: frozenset[str]
     range_reasons: frozenset[str]
+    suspension: Suspension
 
     def flags(self, field: str, *values: object) -> NDArray[np.bool_]:
         """By outcome: whether the field has one of the values."""
@@ -77,6 +92,7 @@ def vocabulary() -> Vocabulary:
         {outcome: effects[outcome] for outcome in OUTCOMES},
         frozenset(raw["suppression"]["registries"]),
         frozenset(raw["format"]["ranges"]),
+        Suspension(**raw["suspension"]),
     )
 
 

@@ -1,4 +1,5 @@
-"""What to expect of a number before anything is heard of it, learned from the ledger: the share of dead numbers by lead source, the hazard by kind of line.
+"""What to expect of a number before anything is heard of it, learned from the ledger: the share of dead numbers by lead source, the hazard by kind of line,
+how many calls report a suspension.
 
 They are part of the policy: a decision names the version it was made with, so the same evidence and version always give the same decision. Rates move in steps
 and are learned at most once a month (`LEARN_DAYS`), for every new version decides every number again.
@@ -16,6 +17,7 @@ import pandas as pd
 
 from ringtrue.policy import Policy
 from ringtrue.source_grades import fit_prior, posterior
+from ringtrue.suspensions import usual_reports
 
 LEARN_DAYS = 30
 FEWEST_TOLD = 30
@@ -30,15 +32,20 @@ _RATE_STEP = 1.25
 HIGHEST_STEP = 1
 """A list that dies fast is believed to be so only by a quarter: the strengths of calls and services are not learned along, and where these err as much more often, hazards taken in full
 retired more than twice as many live numbers (benchmarks/truth.md)."""
+_REPORT_STEP = 2.0
+_REPORT_CALLS = 3_000
+"""The table's share of calls that report a suspension weighs as much as this many calls, so that no report vouches for itself."""
 _SEGMENTS = ("landline", "mobile", "business_direct", "voip", "unknown")
 
 
 @dataclass(frozen=True)
 class Expectations:
-    """`priors` by lead source (slug), P(no subscriber) on arrival; `hazards` by segment, share of live lines that die in a month. Empty: the policy's own."""
+    """`priors` by lead source (slug), P(no subscriber) on arrival; `hazards` by segment, share of live lines that die in a month;
+    `reports` by lines (`suspensions.lines_named`), share of calls that report a suspension. Empty: the policy's own."""
 
     priors: Mapping[str, float] = field(default_factory=dict)
     hazards: Mapping[str, float] = field(default_factory=dict)
+    reports: Mapping[str, float] = field(default_factory=dict)
     learned_at: int = 0
     """Milliseconds since 1970."""
 
@@ -58,34 +65,40 @@ class Expectations:
     def version(self, policy: Policy) -> str:
         """Twelve hex digits that change with the policy, the evidence vocabulary and everything learned."""
         version = self.applied(policy).version
-        if not self.priors or not policy.learn:
+        if not (self.priors or self.reports) or not policy.learn:
             return version
-        content = version.encode() + orjson.dumps(dict(self.priors), option=orjson.OPT_SORT_KEYS)
+        learned = [dict(self.priors), dict(self.reports)]
+        content = version.encode() + orjson.dumps(learned, option=orjson.OPT_SORT_KEYS)
         return hashlib.sha256(content).hexdigest()[:12]
 
     def due(self, now: int) -> bool:
         """Whether it is time to learn again: every month, and with every run while nothing is known yet."""
-        return not (self.priors or self.hazards) or now - self.learned_at >= LEARN_DAYS * 86_400_000
+        return not (self.priors or self.hazards or self.reports) or now - self.learned_at >= LEARN_DAYS * 86_400_000
 
     def as_json(self) -> str:
         """For the ledger."""
         return orjson.dumps(
-            {"priors": dict(self.priors), "hazards": dict(self.hazards), "learned_at": self.learned_at}
+            {
+                "priors": dict(self.priors),
+                "hazards": dict(self.hazards),
+                "reports": dict(self.reports),
+                "learned_at": self.learned_at,
+            }
         ).decode()
 
     @classmethod
     def from_json(cls, text: str) -> Expectations:
         """As the ledger kept them."""
         told = orjson.loads(text)
-        return cls(told["priors"], told["hazards"], told["learned_at"])
+        return cls(told["priors"], told["hazards"], told.get("reports", {}), told["learned_at"])
 
 
-def learned(first: pd.DataFrame, rates: pd.DataFrame, now: int) -> Expectations:
+def learned(first: pd.DataFrame, rates: pd.DataFrame, calls: pd.DataFrame, now: int) -> Expectations:
     """Expectations from what the ledger saw.
 
     `first`: source, dead and alive: its numbers by the first evidence that told of their line. That evidence, and not the verdict, is counted: a verdict of death takes
-    two signs, one of life takes one, so shares of verdicts would be too low. `rates`: index segment, column rate (`staleness.learn`). A rate is named only where
-    its step is not the default's.
+    two signs, one of life takes one, so shares of verdicts would be too low. `rates`: index segment, column rate (`staleness.learn`). `calls`: lines, calls, and
+    reported: how many numbers among them a call has reported as suspended. A rate is named only where its step is not the default's.
     """
     told = first["dead"] + first["alive"]
     said = posterior(first["dead"], told, fit_prior(first["dead"], told)).mean
@@ -102,7 +115,21 @@ def learned(first: pd.DataFrame, rates: pd.DataFrame, now: int) -> Expectations:
         if segment in rates.index
         and (rate := rate_step(float(rates["rate"].to_dict()[segment]), usual.hazard(segment))) != usual.hazard(segment)
     }
-    return Expectations(priors, hazards, now)
+    reports = {
+        str(lines): step
+        for lines, count, reported in zip(calls["lines"], calls["calls"], calls["reported"], strict=True)
+        if (step := report_step(str(lines), int(count), int(reported))) != usual_reports(str(lines))
+    }
+    return Expectations(priors, hazards, reports, now)
+
+
+def report_step(lines: str, calls: int, reported: int) -> float:
+    """The share of calls that report a suspension: the table's, drawn towards what was heard, in steps of two. Numbers are counted, not reports:
+    a barred line is called again and again."""
+    usual = usual_reports(lines)
+    rate = (reported + usual * _REPORT_CALLS) / (calls + _REPORT_CALLS)
+    power = round(float(np.log(rate / usual) / np.log(_REPORT_STEP)))
+    return float(usual * _REPORT_STEP**power)
 
 
 def prior_step(share: float) -> float:

@@ -28,8 +28,8 @@ class Policy:
     """Whether the share of dead numbers by lead source and the hazards by kind of line are learned from the ledger, once a month (`ringtrue.expectations`)."""
     prior_dead: float = 0.10
     """P(no subscriber) of a number nothing is known about, where its lead source has no prior of its own."""
-    dead_from: float = 0.99
-    """Disconnected from this P(no subscriber) on. 0.99 means that losing a live lead costs 99 times a wasted call."""
+    dead_from: float = 0.995
+    """Disconnected from this P(no subscriber) on. 0.995 means that losing a live lead costs 199 times a wasted call."""
     dead_until: float = 0.50
     """A disconnected number stays so until P(no subscriber) has faded below this."""
     alive_from: float = 0.02
@@ -41,6 +41,8 @@ class Policy:
     """P(no subscriber) right after a conversation is at most this."""
     independent_signals: int = 2
     """Independent hard signals that `disconnected` needs: two days of calls, a call and a service, or two service groups."""
+    signals_within_days: float = 90
+    """A sign older than this when the next one comes confirms nothing: the number may have been given to somebody else in between."""
     strongest_dead: float = 4.0
     strongest_alive: float = 6.0
     """Bounds of one observation's log likelihood ratio."""
@@ -59,6 +61,8 @@ class Policy:
     """Rule mode: disconnected expires this long after the last hard signal."""
     rule_confidence: float = 0.98
 
+    suspended_from: float = 0.98
+    """One announcement is believed where it makes P(suspended) at least this; else the line needs a second one (`ringtrue.suspensions`)."""
     suspended_recheck_days: float = 7
     suspended_lapse_days: float = 21
     """A suspension that nobody has heard of again for this long (three re-checks missed) is no longer known: three in four lines come back."""
@@ -102,7 +106,15 @@ class Policy:
     """Share of live lines that lose their subscriber in a month, by line type. Public anchors: 0.35 % (US, all numbers) to 3 % (VoIP, prepaid)."""
 
     def __post_init__(self) -> None:
-        for name in ("prior_dead", "dead_from", "dead_until", "alive_from", "alive_until", "after_conversation"):
+        for name in (
+            "prior_dead",
+            "dead_from",
+            "dead_until",
+            "alive_from",
+            "alive_until",
+            "after_conversation",
+            "suspended_from",
+        ):
             if not 0 < getattr(self, name) < 1:
                 raise SettingsError(f"[policy] {name} must lie between 0 and 1, not {getattr(self, name)}.")
         if not self.alive_from <= self.alive_until < self.dead_until <= self.dead_from:

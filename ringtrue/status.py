@@ -6,6 +6,7 @@ RingTrue sets a status.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,12 @@ def validate_observations(
 
 
 def decide(
-    observations: pd.DataFrame, policy: Policy, now: pd.Timestamp, *, alarms: pd.DataFrame | None = None
+    observations: pd.DataFrame,
+    policy: Policy,
+    now: pd.Timestamp,
+    *,
+    alarms: pd.DataFrame | None = None,
+    reports: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """Decide every number that the observations name.
 
@@ -60,7 +66,7 @@ def decide(
 
     Unknown outcomes, errors and observations with impossible dates are no evidence: they move nothing. `alarms` are the hours in which a trunk
     was in trouble, from `ringtrue.trunks.trunk_alarms`; left out, they are found from the observations at hand, so give them when these
-    are only a part.
+    are only a part. `reports`: by lines, the share of calls that report a suspension, where the ledger has learned it (`ringtrue.suspensions`).
     """
     now = _utc(now)
     words = vocabulary()
@@ -73,7 +79,7 @@ def decide(
     for numbers, rows in data.chunks():
         texts = data.number.values.take(pa.array(numbers))
         muted = mute.calls(rows.trunk, rows.time) & (rows.group < 0) & ~living[rows.outcome]
-        facts = _facts(data, rows, muted, texts, policy, int(now.timestamp()))
+        facts = _facts(data, rows, muted, texts, policy, reports or {}, int(now.timestamp()))
         parts.append(table(facts, texts, data.contact.values, data.ids, reasons.write, policy, int(now.timestamp())))
     if not parts:
         nothing = pd.DataFrame({"number": ["+0"], "source": [""], "outcome": ["error"], "observed_at": [now]})
@@ -108,9 +114,17 @@ def _is_evidence(outcome: Any) -> bool:
     )
 
 
-def _facts(data: Observations, rows: Rows, muted: Mask, texts: pa.Array, policy: Policy, now: int) -> Facts:
+def _facts(
+    data: Observations,
+    rows: Rows,
+    muted: Mask,
+    texts: pa.Array,
+    policy: Policy,
+    reports: Mapping[str, float],
+    now: int,
+) -> Facts:
     weights = weigh(rows, muted, policy)
-    line = judge(rows, weights, policy, data.line_type, now)
+    line = judge(rows, weights, policy, texts, data.line_type, reports, now)
     return Facts(
         rows=rows,
         weights=weights,

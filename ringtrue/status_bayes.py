@@ -8,13 +8,16 @@ leaving, so that a number does not flicker between two words because a day went 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from ringtrue.evidence import OUTCOMES, vocabulary
 from ringtrue.policy import Policy
 from ringtrue.status_rows import DAY, EARLIEST, Coded, Codes, Floats, Ints, Mask, Rows
+from ringtrue.suspensions import believed
 
 MONTH = 30.44 * DAY
 NEVER = np.int64(2**62)
@@ -114,9 +117,17 @@ def weigh(rows: Rows, muted: Mask, policy: Policy) -> Weights:
     return Weights(weight, hard, independent)
 
 
-def judge(rows: Rows, weights: Weights, policy: Policy, line_types: Coded, now: int) -> LineState:
+def judge(
+    rows: Rows,
+    weights: Weights,
+    policy: Policy,
+    numbers: pa.Array,
+    line_types: Coded,
+    reports: Mapping[str, float],
+    now: int,
+) -> LineState:
     """Carry every number of the chunk through its evidence and say how its line stands at `now` (seconds since 1970)."""
-    walk = _Walk(rows, weights, policy, line_types)
+    walk = _Walk(rows, weights, policy, numbers, line_types, reports)
     walk.run()
     return walk.verdict(now)
 
@@ -126,16 +137,25 @@ class _Walk:
     running are always the first ones and state is a slice, never a selection.
     """
 
-    def __init__(self, rows: Rows, weights: Weights, policy: Policy, line_types: Coded) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        weights: Weights,
+        policy: Policy,
+        numbers: pa.Array,
+        line_types: Coded,
+        reports: Mapping[str, float],
+    ) -> None:
         words = vocabulary()
         self.rows, self.policy = rows, policy
         outcome = rows.outcome
         self.alive_row = words.flags("line", "alive")[outcome] & (weights.weight > 0)
         self.talk_row = words.flags("reach", "reached")[outcome] & self.alive_row
         self.contact_row = self.talk_row | (words.flags("reach", "voicemail")[outcome] & self.alive_row)
-        self.suspended_row = words.flags("line", "suspended")[outcome] & (weights.weight > 0)
         # "Out of reach" is what a service that cannot see suspensions says of a barred line.
         self.resumed_row = self.alive_row & (outcome != OUTCOMES.index("lookup_off"))
+        heard = words.flags("line", "suspended")[outcome] & (weights.weight > 0)
+        self.suspended_row = believed(rows, heard, self.resumed_row, numbers, line_types, policy, reports)
         self.hard_row, self.independent = weights.hard, weights.independent
         self.group_bit = np.where(rows.group >= 0, np.int64(1) << np.minimum(rows.group, 62).astype(np.int64), 0)
         strong = rows.log_lr >= policy.strongest_dead
@@ -202,9 +222,10 @@ class _Walk:
         if suspended.any() or (self.suspended_first[:n] >= 0).any():
             self._suspension(row, time, p, n)
 
-        signals[contact] = 0
-        self.groups[:n][contact] = 0
-        hard_first[contact] = -1
+        void = contact | self._outdated(time, hard_last, n)
+        signals[void] = 0
+        self.groups[:n][void] = 0
+        hard_first[void] = -1
         starts = hard & (hard_first < 0)
         hard_first[starts] = row[starts]
         hard_last[hard] = row[hard]
@@ -230,6 +251,14 @@ class _Walk:
         alive &= ~dead
         self.p[:n] = p
         self.time[:n] = time
+
+    def _outdated(self, time: Ints, hard_last: Codes, n: int) -> Mask:
+        """Numbers not yet given up whose last sign of death is too old to be confirmed. The rule mode knows no such age."""
+        if self.policy.mode == "rule":
+            return np.zeros(n, np.bool_)
+        old = time - self.rows.time_of(hard_last) > self.policy.signals_within_days * DAY
+        outdated: Mask = (hard_last >= 0) & old & ~self.dead[:n]
+        return outdated
 
     def _new_signal(self, row: Ints, n: int) -> Mask:
         """A service group is one opinion, however often it is asked; its second answer is no second signal until a contact has come between."""

@@ -9,7 +9,9 @@ from ringtrue.evidence import vocabulary
 from ringtrue.expectations import Expectations
 from ringtrue.ledger import meta
 from ringtrue.ledger.database import fetch
+from ringtrue.segments import segment_of_number
 from ringtrue.source_names import SourceMap
+from ringtrue.suspensions import lines_named
 
 _NAME = "expectations"
 
@@ -46,3 +48,23 @@ def first_told(connection: Connection, sources: SourceMap) -> pd.DataFrame:
     return pd.DataFrame(
         [(slug, *count) for slug, count in sorted(counts.items())], columns=["source", "dead", "alive"]
     ).astype({"dead": "int64", "alive": "int64"})
+
+
+def reports(connection: Connection) -> pd.DataFrame:
+    """By lines (country and kind): how many calls there were, and how many numbers a call has reported as suspended."""
+    attempts = ", ".join(f"'{name}'" for name, effect in vocabulary().effects.items() if effect.attempt)
+    rows = fetch(
+        connection,
+        "SELECT substr(o.number, 2, 3), l.line_type, p.type, p.field, count(*), "
+        "count(DISTINCT CASE WHEN o.outcome = 'suspended' THEN o.number END) "
+        "FROM observations AS o JOIN phones AS p ON p.number = o.number AND p.valid LEFT JOIN lines AS l ON l.number = p.number "
+        f"WHERE NOT o.void AND o.outcome IN ({attempts}) GROUP BY substr(o.number, 2, 3), l.line_type, p.type, p.field",
+    )
+    counts: dict[str, list[int]] = {}
+    for digits, line_type, kind, field, calls, reported in rows:
+        count = counts.setdefault(lines_named(digits, segment_of_number(line_type, kind, field)), [0, 0])
+        count[0] += int(calls)
+        count[1] += int(reported)
+    return pd.DataFrame(
+        [(lines, *count) for lines, count in sorted(counts.items())], columns=["lines", "calls", "reported"]
+    ).astype({"calls": "int64", "reported": "int64"})

@@ -13,7 +13,7 @@ from assets.deciding import deciding
 from assets.stage import now_ms
 from assets.status import StatusConfig
 from assets.status import run as run_status
-from ringtrue.expectations import Expectations, learned
+from ringtrue.expectations import Expectations, learned, report_step
 from ringtrue.ledger import Ledger, decisions
 from ringtrue.ledger.database import insert_rows
 from ringtrue.policy import Policy
@@ -118,14 +118,44 @@ def test_a_policy_that_does_not_learn_takes_its_own_numbers(ledger: Ledger) -> N
 def test_rates_move_in_steps_and_a_rate_set_by_hand_stands() -> None:
     rates = default_hazards()
     counts = pd.DataFrame({"source": ["good", "bad", "small"], "dead": [2, 200, 3], "alive": [398, 200, 4]})
-    nearly = learned(counts, rates.assign(rate=rates["rate"] * 1.05), 0)
+    calls = pd.DataFrame({"lines": [], "calls": [], "reported": []})
+    nearly = learned(counts, rates.assign(rate=rates["rate"] * 1.05), calls, 0)
     assert nearly.hazards == {}
     assert nearly.priors["good"] == 0.02
     assert nearly.priors["bad"] == 0.40
     assert "small" not in nearly.priors, "seven numbers tell nothing"
-    twice = learned(counts, rates.assign(rate=rates["rate"] * 2), 0)
+    twice = learned(counts, rates.assign(rate=rates["rate"] * 2), calls, 0)
     assert twice.applied(Policy()).hazard_mobile == pytest.approx(0.010), "a quarter more, and no further"
-    halved = learned(counts, rates.assign(rate=rates["rate"] / 2), 0)
+    halved = learned(counts, rates.assign(rate=rates["rate"] / 2), calls, 0)
     assert halved.applied(Policy()).hazard_mobile == pytest.approx(0.004, rel=0.12)
     assert twice.applied(Policy(hazard_mobile=0.001)).hazard_mobile == 0.001
     assert Expectations.from_json(twice.as_json()) == twice
+
+
+def test_where_many_lines_are_barred_the_ledger_learns_to_believe_one_announcement(ledger: Ledger) -> None:
+    """British mobiles are seldom barred by the table; here one in six was, so a lone report is no longer most likely a false one."""
+    with ledger.write() as book:
+        insert_rows(
+            book,
+            "observations",
+            ["number", "kind", "source", "outcome", "observed_at", "recorded_at", "external_id", "run"],
+            [
+                (number(place), "call", "call:dialler", "suspended" if place >= 100 else "no_answer",
+                 now_ms() - DAY // 2, now_ms(), f"call-{place}", "run")
+                for place in range(120)
+            ],
+        )  # fmt: skip
+    unlearned = SETTINGS.model_copy(update={"policy": SETTINGS.policy.model_copy(update={"learn": False})})
+    run_status(ledger, unlearned, StatusConfig())
+    assert status_of(ledger, 110) != "suspended"
+    run_status(ledger, SETTINGS, StatusConfig())
+    assert status_of(ledger, 110) == "suspended"
+    assert status_of(ledger, 90) != "suspended"
+    assert all(before == after for before, after in moves(deciding(ledger, SETTINGS, now_ms(), learn=False)))
+
+
+def test_no_report_vouches_for_itself() -> None:
+    usual = report_step("1 mobile", 0, 0)
+    assert report_step("1 mobile", 200, 1) == usual, "one report in two hundred calls tells nothing of the country"
+    assert report_step("1 mobile", 20_000, 200) > 4 * usual
+    assert report_step("86 mobile", 100_000, 0) < report_step("86 mobile", 0, 0) / 4

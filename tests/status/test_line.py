@@ -9,6 +9,8 @@ from ringtrue.policy import Policy
 from tests.status.build import NOW, decided, seen
 
 RULE = Policy(mode="rule")
+CHINESE = "+8613123456789"
+"""A mobile number of a country where lines are often barred, so that one announcement is believed."""
 BOTH = pytest.mark.parametrize("policy", [Policy(), RULE], ids=["bayes", "rule"])
 
 
@@ -123,22 +125,25 @@ def test_line_types_age_differently() -> None:
 
 @BOTH
 def test_suspended_is_entered_by_one_signal_and_left_by_any_sign_of_life(policy: Policy) -> None:
-    barred = seen("suspended", "2026-06-01")
+    barred = seen("suspended", "2026-06-01", CHINESE)
     assert decided(barred, policy=policy)["status"] == "suspended"
-    assert decided(barred, seen("no_answer", "2026-06-05"), policy=policy)["status"] == "suspended"
-    assert decided(barred, seen("switched_off", "2026-06-05"), policy=policy)["status"] != "suspended"
-    assert decided(barred, seen("reached", "2026-06-05"), policy=policy)["status"] == "active"
-    blind = seen("lookup_off", "2026-06-05", service="twilio")
+    assert decided(barred, seen("no_answer", "2026-06-05", CHINESE), policy=policy)["status"] == "suspended"
+    assert decided(barred, seen("switched_off", "2026-06-05", CHINESE), policy=policy)["status"] != "suspended"
+    assert decided(barred, seen("reached", "2026-06-05", CHINESE), policy=policy)["status"] == "active"
+    blind = seen("lookup_off", "2026-06-05", CHINESE, service="twilio")
     assert decided(barred, blind, policy=policy)["status"] == "suspended", "it says of a barred line that it is off"
 
 
 def test_suspended_is_asked_again_weekly_and_given_up_after_a_hundred_days() -> None:
-    barred = seen("suspended", "2026-03-01")
+    barred = seen("suspended", "2026-03-01", CHINESE)
     start = barred["observed_at"]
     assert decided(barred, now=start + pd.Timedelta(days=2))["recheck_at"] == start + pd.Timedelta(days=7)
     weekly = [
         barred,
-        *(seen("lookup_suspended", start + pd.Timedelta(days=7 * week), service="alibaba") for week in range(1, 14)),
+        *(
+            seen("lookup_suspended", start + pd.Timedelta(days=7 * week), CHINESE, service="alibaba")
+            for week in range(1, 14)
+        ),
     ]
     assert decided(*weekly, now=start + pd.Timedelta(days=99))["status"] == "suspended"
     gone = decided(*weekly, now=start + pd.Timedelta(days=100))
@@ -147,26 +152,67 @@ def test_suspended_is_asked_again_weekly_and_given_up_after_a_hundred_days() -> 
 
 
 def test_suspended_then_not_exist_is_disconnected_at_once() -> None:
-    history = [seen("suspended", "2026-05-01"), seen("lookup_dead", "2026-06-01", service="alibaba", log_lr=4.5)]
+    history = [
+        seen("suspended", "2026-05-01", CHINESE),
+        seen("lookup_dead", "2026-06-01", CHINESE, service="alibaba", log_lr=4.5),
+    ]
     assert decided(*history)["status"] == "disconnected"
-    weaker = [seen("suspended", "2026-05-30"), seen("lookup_dead", "2026-06-01", service="alibaba", log_lr=3.0)]
+    weaker = [
+        seen("suspended", "2026-05-30", CHINESE),
+        seen("lookup_dead", "2026-06-01", CHINESE, service="alibaba", log_lr=3.0),
+    ]
     assert decided(*weaker)["status"] == "suspended"
 
 
 def test_a_suspension_that_nobody_hears_of_again_lapses_and_never_retires_the_number() -> None:
-    barred = seen("suspended", "2026-03-01")
+    barred = seen("suspended", "2026-03-01", CHINESE)
     start = barred["observed_at"]
     assert decided(barred, now=start + pd.Timedelta(days=20))["status"] == "suspended"
     for days in (22, 99, 101, 300):
         assert decided(barred, now=start + pd.Timedelta(days=days))["status"] == "unverified"
-    again = seen("suspended", start + pd.Timedelta(days=95))
+    again = seen("suspended", start + pd.Timedelta(days=95), CHINESE)
     assert decided(barred, again, now=start + pd.Timedelta(days=101))["status"] == "suspended"
 
 
 def test_one_failed_call_after_a_suspension_is_no_end() -> None:
-    history = [seen("suspended", "2026-06-01"), seen("not_assigned", "2026-06-08")]
+    history = [seen("suspended", "2026-06-01", CHINESE), seen("not_assigned", "2026-06-08", CHINESE)]
     assert decided(*history)["status"] == "suspended"
-    assert decided(*history, seen("not_assigned", "2026-06-11"))["status"] != "suspended"
+    assert decided(*history, seen("not_assigned", "2026-06-11", CHINESE))["status"] != "suspended"
+
+
+def test_where_lines_are_seldom_barred_a_second_announcement_is_needed() -> None:
+    first, same_day = seen("suspended", "2026-06-01 09:00"), seen("suspended", "2026-06-01 15:00")
+    assert decided(first)["status"] == "unverified"
+    assert decided(first, same_day)["status"] == "unverified", "one fault can speak twice on a day"
+    second = seen("suspended", "2026-06-04")
+    assert decided(first, second)["status"] == "suspended"
+    assert decided(first, seen("voicemail", "2026-06-02"), second)["status"] != "suspended", "it came back between"
+    assert (
+        decided(first, seen("suspended", "2026-06-10"), policy=Policy(suspended_lapse_days=7))["status"] != "suspended"
+    )
+    assert decided(first, policy=Policy(suspended_from=0.5))["status"] == "suspended"
+
+
+def test_a_service_that_sees_suspensions_is_believed_at_once() -> None:
+    assert decided(seen("lookup_suspended", "2026-06-10", service="roundtrip"))["status"] == "suspended"
+
+
+def test_landlines_are_seldom_barred_anywhere() -> None:
+    once = {**seen("suspended", "2026-06-10", "+861012345678"), "line_type": "landline"}
+    assert decided(once)["status"] == "unverified"
+
+
+def test_a_lone_announcement_does_not_bring_a_dead_line_back() -> None:
+    dead = [seen("not_assigned", "2026-06-01"), seen("not_assigned", "2026-06-03")]
+    assert decided(*dead, seen("suspended", "2026-06-08"))["status"] == "disconnected"
+
+
+def test_an_old_sign_of_death_confirms_nothing() -> None:
+    """The number may have been given to somebody else in between (the US gives numbers out again after 45 days)."""
+    old = seen("not_assigned", "2026-01-05")
+    assert decided(old, seen("not_assigned", "2026-06-05"))["status"] == "unverified"
+    assert decided(old, seen("not_assigned", "2026-03-05"))["status"] == "disconnected"
+    assert decided(old, seen("not_assigned", "2026-06-05"), policy=RULE)["status"] == "disconnected"
 
 
 def test_a_service_asked_again_and_again_is_one_opinion() -> None:

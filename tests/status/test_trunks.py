@@ -94,7 +94,7 @@ def faulty() -> Calls:
 
 def test_the_published_simulation(plain: Calls) -> None:
     """Published: Bayes from 0.99 on kills 0.03 % and misses 0.64 %; two hard signals without contact between, 0.18 % and 0.14 %."""
-    bayes = played(plain, Policy(), alarms=trunk_alarms(plain.observations, Policy()))
+    bayes = played(plain, Policy(dead_from=0.99), alarms=trunk_alarms(plain.observations, Policy()))
     rule = played(plain, Policy(mode="rule"), alarms=trunk_alarms(plain.observations, Policy()))
     assert bayes.killed <= 0.0010
     assert bayes.missed <= 0.03
