@@ -65,7 +65,10 @@ def _code() -> str:
     files = [
         *(file for file in HERE.glob("truth_*.py") if file.name != "truth_report.py"),
         *core.glob("status*.py"),
-        *(core / f"{name}.py" for name in ("trunks", "expectations", "staleness", "source_grades", "record_status")),
+        *(
+            core / f"{name}.py"
+            for name in ("trunks", "suspensions", "expectations", "staleness", "source_grades", "record_status")
+        ),
         *core.joinpath("data", "lookups").glob("*.toml"),
     ]
     return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files))).hexdigest()

@@ -28,8 +28,8 @@ class Policy:
     """Whether the share of dead numbers by lead source and the hazards by kind of line are learned from the ledger, once a month (`ringtrue.expectations`)."""
     prior_dead: float = 0.10
     """P(no subscriber) of a number nothing is known about, where its lead source has no prior of its own."""
-    dead_from: float = 0.995
-    """Disconnected from this P(no subscriber) on. 0.995 means that losing a live lead costs 199 times a wasted call."""
+    dead_from: float = 0.994
+    """Disconnected from this P(no subscriber) on. 0.994 means that losing a live lead costs 166 times a wasted call."""
     dead_until: float = 0.50
     """A disconnected number stays so until P(no subscriber) has faded below this."""
     alive_from: float = 0.02

@@ -71,7 +71,7 @@ def status_of(ledger: Ledger, place: int) -> str:
 def test_two_services_suffice_for_a_list_that_has_proved_bad_and_not_for_others(ledger: Ledger) -> None:
     run_status(ledger, SETTINGS, StatusConfig())
     assert status_of(ledger, 0) == "disconnected"
-    assert status_of(ledger, 60) == "unverified", "98.7 % is not 99 %: one more sign is needed"
+    assert status_of(ledger, 60) == "unverified", "98.7 % is not 99.4 %: one more sign is needed"
     assert status_of(ledger, 1) == "unverified", "one service alone never suffices"
 
 

@@ -50,15 +50,18 @@ def test_a_contact_in_between_starts_the_count_again(policy: Policy, contact: st
 
 
 def test_a_call_and_a_service_are_independent() -> None:
-    history = [seen("not_assigned", "2026-06-01 10:00"), seen("lookup_dead", "2026-06-01 11:00", service="melissa")]
+    history = [
+        seen("not_assigned", "2026-06-01 10:00"),
+        seen("lookup_dead", "2026-06-01 11:00", service="melissa", log_lr=3.5),
+    ]
     assert decided(*history)["status"] == "disconnected"
 
 
 def test_services_that_resell_one_database_are_one_source() -> None:
-    first = seen("lookup_dead", "2026-06-01", service="melissa", log_lr=3.5)
-    again = seen("lookup_dead", "2026-06-02", service="melissa", log_lr=3.5)
+    first = seen("lookup_dead", "2026-06-01", service="melissa", log_lr=3.5, prior=0.2)
+    again = seen("lookup_dead", "2026-06-02", service="melissa", log_lr=3.5, prior=0.2)
     resold = {**again, "source": "lookup:reseller"}
-    other = seen("lookup_dead", "2026-06-02", service="twilio", log_lr=3.5)
+    other = seen("lookup_dead", "2026-06-02", service="twilio", log_lr=3.5, prior=0.2)
     assert decided(first, again)["status"] == "unverified"
     assert decided(first, resold)["status"] == "unverified"
     assert decided(first, other)["status"] == "disconnected"
