@@ -12,28 +12,32 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO, TypeVar
 from xml.etree.ElementTree import ParseError
 
 import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
 
 from connectors.file_encoding import ADVICE, Encoding, sniff_encoding
+from connectors.sheet_xml import Book, SheetRow, SheetXml, shared_texts
 from ringtrue.errors import FileUnreadable
 
+_Opened = TypeVar("_Opened")
 DELIMITERS = ",;\t|"
 SAMPLE_ROWS = 300
 WORKBOOK_BYTES = 1 << 31
 """A workbook that unpacks to more than two gigabytes is refused: its texts are held in memory by the reader."""
 LONGEST_LINE = 1 << 24
 LINES_AT_ONCE = 500
-_DAMAGED = (zipfile.BadZipFile, zlib.error, ParseError)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, ParseError, EOFError, UnicodeDecodeError, IndexError)
+_LOOKED_AT = 50
+"""Rows of a sheet that are looked at to see whether it holds anything."""
 
 
 class TableRow(NamedTuple):
@@ -64,6 +68,8 @@ class TableFile:
             raise FileUnreadable(f"There is no file {path}: check the path.")
         self.is_workbook = path.suffix.lower() in {".xlsx", ".xlsm"}
         self._sheet = sheet
+        self._part: str | None = None
+        self._strings: Any = None
         self._encoding = Encoding("")
         self._delimiter = delimiter or ","
         if path.suffix.lower() in {".xls", ".ods", ".numbers"}:
@@ -236,45 +242,105 @@ class TableFile:
         return best
 
     def _workbook_rows(self) -> Iterator[tuple[int, list[str] | str]]:
-        with self.open_sheet() as sheet:
-            for line, values in enumerate(sheet.iter_rows(values_only=True), start=1):
-                cells = [cell_text(value) for value in values]
+        with self.sheet_rows() as rows:
+            for line, cells, _ in rows:
                 if any(cells):
                     yield line, cells
 
     @contextmanager
-    def open_sheet(self) -> Iterator[Any]:
-        """The sheet with the rows, to be read from top to bottom; formulas as the values they had."""
+    def sheet_rows(self) -> Iterator[Iterator[tuple[int, list[str], Any]]]:
+        """The rows of a workbook's sheet from top to bottom, blank ones too: line, texts, and the row as it stands, a SheetRow where `is_plain`, else openpyxl's cells.
+        Formulas count as the values they had.
+        """
         self._check_workbook()
         with warnings.catch_warnings():
             # openpyxl warns about styles and validations, which we do not read.
             warnings.simplefilter("ignore", UserWarning)
+            book = self._opened(Book.opened)
             try:
-                book = openpyxl.load_workbook(self.path, read_only=True, data_only=True)
-            except (InvalidFileException, KeyError, ValueError, OSError, EOFError, *_DAMAGED) as exc:
-                raise FileUnreadable(
-                    f"{self.path.name} is not a workbook Excel can open: save it again as .xlsx."
-                ) from exc
-        try:
-            sheet = self._choose(book)
-            sheet.reset_dimensions()
-            yield sheet
-        except _DAMAGED as exc:
-            raise FileUnreadable(f"{self.path.name} is damaged or cut short: save it again as .xlsx.") from exc
-        finally:
-            book.close()
-
-    def _choose(self, book: Any) -> Any:
-        if self._sheet is not None:
-            if self._sheet not in book.sheetnames:
-                raise FileUnreadable(
-                    f"{self.path.name} has no sheet {self._sheet!r}; it has {', '.join(book.sheetnames)}."
+                part = self._chosen_part(book)
+                yield (
+                    self._plain_rows(self._sheet_xml(book, part))
+                    if book.is_plain(part)
+                    else self._openpyxl_rows(part, book)
                 )
-            return book[self._sheet]
-        for sheet in book.worksheets:
-            if sheet.sheet_state == "visible" and any(any(row) for row in itertools.islice(sheet.values, 50)):
-                return sheet
-        return book.worksheets[0]
+            except _DAMAGED as exc:
+                raise FileUnreadable(f"{self.path.name} is damaged or cut short: save it again as .xlsx.") from exc
+            finally:
+                book.archive.close()
+
+    def book(self) -> Book | None:
+        """The workbook, where its sheet is one that `SheetXml` reads; to be closed by its archive."""
+        if not self.is_workbook:
+            return None
+        with self.sheet_rows():
+            # What is wrong with the sheet is said here.
+            part = self._part
+        book = self._opened(Book.opened)
+        if part is not None and book.is_plain(part):
+            return book
+        book.archive.close()
+        return None
+
+    def _opened(self, how: Callable[[Path], _Opened]) -> _Opened:
+        try:
+            return how(self.path)
+        except (InvalidFileException, KeyError, ValueError, OSError, *_DAMAGED) as exc:
+            raise FileUnreadable(f"{self.path.name} is not a workbook Excel can open: save it again as .xlsx.") from exc
+
+    def _sheet_xml(self, book: Book, part: str) -> SheetXml:
+        def strings() -> Any:
+            if self._strings is None:
+                self._strings = shared_texts(book)
+            return self._strings
+
+        return SheetXml(book, part, strings)
+
+    def _plain_rows(self, sheet: SheetXml) -> Iterator[tuple[int, list[str], Any]]:
+        nothing = SheetRow(0, "", is_exact=True, width=0)
+        before = 0
+        for block in sheet.blocks():
+            for values, row in block:
+                for line in range(before + 1, row.line):
+                    yield line, [], nothing
+                before = row.line
+                yield before, [value.strip() if type(value) is str else cell_text(value) for value in values], row
+
+    def _openpyxl_rows(self, part: str, book: Book) -> Iterator[tuple[int, list[str], Any]]:
+        names = {target: name for name, (target, _) in book.sheets.items()}
+        whole = self._opened(partial(openpyxl.load_workbook, read_only=True, data_only=True))
+        try:
+            sheet = whole[names[part]]
+            sheet.reset_dimensions()
+            for line, found in enumerate(sheet.iter_rows(), start=1):
+                yield line, [cell_text(cell.value) for cell in found], list(found)
+        finally:
+            whole.close()
+
+    def _chosen_part(self, book: Book) -> str:
+        if self._part is None:
+            self._part = self._choose(book)
+        return self._part
+
+    def _choose(self, book: Book) -> str:
+        if self._sheet is not None:
+            if self._sheet not in book.sheets:
+                raise FileUnreadable(f"{self.path.name} has no sheet {self._sheet!r}; it has {', '.join(book.sheets)}.")
+            return book.sheets[self._sheet][0]
+        visible = [part for part, shown in book.sheets.values() if shown]
+        if any(book.is_strict(part) for part in visible):
+            raise FileUnreadable(
+                f"{self.path.name} is a Strict Open XML workbook: save it as an Excel workbook (.xlsx), which is the first kind in Excel's list."
+            )
+        for part in visible:
+            rows = (
+                self._plain_rows(self._sheet_xml(book, part))
+                if book.is_plain(part)
+                else self._openpyxl_rows(part, book)
+            )
+            if any(any(cells) for _, cells, _ in itertools.islice(rows, _LOOKED_AT)):
+                return part
+        return next(iter(book.sheets.values()))[0]
 
     def _check_workbook(self) -> None:
         try:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from connectors.table_files import RejectedRow, TableFile, cell_text, names_the_separator
+from connectors.table_files import RejectedRow, TableFile, names_the_separator
 
 BATCH = 50_000
 BATCH_CHARACTERS = 1 << 25
@@ -20,11 +20,11 @@ class Odd(NamedTuple):
     """A row that does not fit the header, as it stands, and why."""
 
     rejected: RejectedRow
-    original: Any
+    original: str
 
 
 class Batch(NamedTuple):
-    """Rows of the list in their order: their cells as texts, and what stood there, the text of the line or the cells of a workbook."""
+    """Rows of the list in their order: their cells as texts, and what stood there: the text of the line, or the row of a workbook."""
 
     cells: list[list[str]]
     originals: list[Any]
@@ -65,10 +65,12 @@ def batches(table: TableFile, moved: Callable[[int], object]) -> Iterator[Batch]
                     originals.append(original)
                 else:
                     reason = f"It has {len(found)} columns where the header has {width}."
-                    odd.append(Odd(RejectedRow(line, reason), original))
+                    odd.append(Odd(RejectedRow(line, reason), "\t".join(found) if table.is_workbook else original))
             if len(cells) + len(odd) + blank == before:
                 break
-            characters += sum(map(len, originals[-_PART:])) * (_CELL if table.is_workbook else 1)
+            characters += (
+                sum(map(len, cells[-_PART:])) * _CELL if table.is_workbook else sum(map(len, originals[-_PART:]))
+            )
         if not cells and not odd and not blank:
             return
         yield Batch(cells, originals, odd, blank)
@@ -115,16 +117,15 @@ def _text(table: TableFile, moved: Callable[[int], object]) -> _Rows:
 
 def _workbook(table: TableFile, moved: Callable[[int], object]) -> _Rows:
     width = len(table.columns)
-    with table.open_sheet() as sheet:
-        for line, found in enumerate(sheet.iter_rows(), start=1):
+    with table.sheet_rows() as rows:
+        for line, cells, original in rows:
             if line % 1_000 == 0:
                 moved(line)
             if line == table.header_line:
                 continue
-            cells = [cell_text(cell.value) for cell in found]
             while len(cells) > width and not cells[-1]:
                 cells.pop()
             if line > table.header_line:
-                yield line, cells, list(found[: max(width, len(cells))])
+                yield line, cells, original
             elif any(cells):
-                yield line, _ABOVE, list(found[: len(cells)])
+                yield line, _ABOVE, "\t".join(cells)

@@ -21,6 +21,7 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, Cell
 
 from app.clean.batches import Batch, Odd
+from app.clean.workbook import SheetWriter
 from connectors.table_files import TableFile
 
 _PLAIN = r"[\d\s().\-/+;,]*(?:(?:x|#|\s\(?[^\W\d_]+[.:)]?)\s*\d*)?\s*"
@@ -60,9 +61,14 @@ def writing(table: TableFile, path: Path) -> Iterator[Writer]:
     """A writer of the kind of the list: a workbook for a workbook, text with the same separator and quotation marks for a text."""
     with whole_file(path) as place:
         if path.suffix.lower() == ".xlsx":
-            sheets = WorkbookWriter(table)
-            yield sheets
-            sheets.save(place)
+            book = table.book()
+            sheets = SheetWriter(table, book, place) if book else WorkbookWriter(table, place)
+            try:
+                yield sheets
+                sheets.save()
+            finally:
+                if book:
+                    book.archive.close()
             return
         mark = table.encoding not in ("utf-8", "ascii")
         with place.open("wb") as file:
@@ -144,11 +150,11 @@ def _safe(cell: str) -> str:
 
 
 class WorkbookWriter:
-    """A workbook with one sheet: values and number formats as they were, texts never taken for formulas."""
+    """A workbook with one sheet of a text, or of a workbook whose XML is unusual: values and number formats as they were, texts never taken for formulas."""
 
-    def __init__(self, table: TableFile) -> None:
+    def __init__(self, table: TableFile, path: Path) -> None:
         self.guarded = 0
-        self._table = table
+        self._table, self._path = table, path
         self._book = openpyxl.Workbook(write_only=True)
         self._sheet = self._book.create_sheet("cleaned")
 
@@ -163,9 +169,9 @@ class WorkbookWriter:
             kept += [None] * (width - len(kept))
             self._sheet.append([*kept, *(self._plain(value) for value in told)])
 
-    def save(self, path: Path) -> None:
+    def save(self) -> None:
         """Write the workbook."""
-        self._book.save(path)
+        self._book.save(self._path)
 
     def _kept(self, cell: Any) -> Any:
         if isinstance(cell, str):
@@ -191,9 +197,4 @@ def write_odd(path: Path, odd: Sequence[Odd], *, more: bool) -> None:
     flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if more else os.O_TRUNC)
     with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8", newline="") as file:
         for one in odd:
-            cells = (
-                one.original
-                if isinstance(one.original, str)
-                else "\t".join(str(cell.value or "") for cell in one.original)
-            )
-            file.write(f"line {one.rejected.line}: {one.rejected.reason}\r\n{cells.rstrip()}\r\n")
+            file.write(f"line {one.rejected.line}: {one.rejected.reason}\r\n{one.original.rstrip()}\r\n")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import sys
+import zipfile
 from datetime import date
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import openpyxl
 import orjson
@@ -14,6 +16,7 @@ import phonenumbers
 import pytest
 
 from app.cli import main
+from tests.connectors.test_sheet_xml import BODIES, packed
 
 HEAD = "Name,Phone,Country,Note\r\n"
 
@@ -189,6 +192,35 @@ def test_number_formats_of_a_workbook_stay(tmp_path: Path, capsys: pytest.Captur
     assert formats[:4] == ["General", "General", "00000", "0%"]
     assert "yy" in formats[4]
     assert "Our leads" in Path(told["odd_file"]).read_text(encoding="utf-8")
+
+
+@pytest.mark.filterwarnings("ignore:Cell .* is marked as a date", "ignore:Unknown extension")
+@pytest.mark.parametrize("date1904", [False, True])
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_a_workbook_keeps_its_cells_however_it_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], body: str, date1904: bool
+) -> None:
+    """Values and formats stay, formulas are the values they had, blank rows are left out, and no part is left that refers to what is gone."""
+    more = (
+        '<row r="20"><c r="B20" t="inlineStr"><is><t>07400 123456</t></is></c><c r="C20" s="1"><v>46145</v></c></row>'
+    )
+    path = packed(tmp_path / "list.xlsx", body + more, date1904=date1904)
+    cleaned(capsys, path, "--region", "GB", "--column", "Phone", "--report", tmp_path / "r.md")
+    copy = tmp_path / "list.cleaned.xlsx"
+    with zipfile.ZipFile(copy) as parts:
+        assert parts.testzip() is None
+        for name in parts.namelist():
+            ElementTree.fromstring(parts.read(name))
+    before, after = (openpyxl.load_workbook(one, data_only=True).worksheets[0] for one in (path, copy))
+    rows = [row[:3] for row in before.iter_rows(min_row=2) if any(cell.value not in (None, "") for cell in row)]
+    kept = list(after.iter_rows(min_row=2))
+    for row, found in zip(rows, kept, strict=True):
+        assert [(one.value or None, one.number_format) for one in row if one.value] == [
+            (one.value or None, one.number_format) for one in found[:3] if one.value
+        ]
+        assert all(cell.data_type != "f" for cell in found)
+    assert [cell.value for cell in after[1]][:5] == ["Name", "Phone", "Third", "Phone E.164", "Phone status"]
+    assert [cell.value for cell in kept[-1]][3:5] == ["+447400123456", "valid"]
 
 
 def test_a_workbook_comes_back_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
