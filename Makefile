@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export VIRTUAL_ENV := $(abspath $(VENV))
+# The tests, the demo and Dagster start hundreds of processes: without kept bytecode each would compile two seconds of modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 DEMO_OPTIONS := $(if $(ONCE),--once) $(if $(FRESH),--fresh) $(if $(DATA),--data "$(DATA)") $(if $(COUNTRY),--country $(COUNTRY)) $(if $(N),--contacts $(N))
 
