@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from openpyxl.reader.excel import ExcelReader
 from openpyxl.styles.stylesheet import apply_stylesheet
 from openpyxl.utils import column_index_from_string, get_column_letter
@@ -23,6 +25,7 @@ from openpyxl.xml.constants import ARC_STYLE, ARC_THEME, SHARED_STRINGS, SHEET_M
 
 _BLOCK = 1 << 20
 _HEAD = 1 << 16
+_MOST_CELLS = 1 << 20
 _ROW = re.compile(r"<row\b([^>]*?)(?:/>|>(.*?)</row>)", re.DOTALL)
 _CELL = re.compile(r'<c r="([A-Z]{1,3})[0-9]+"([^>]*?)(?:/>|>(.*?)</c>)', re.DOTALL)
 _CELL_STARTS = ("<c ", "<c>", "<c/")
@@ -103,60 +106,63 @@ class SheetXml:
 
     def __init__(self, book: Book, part: str, strings: Callable[[], pa.Array]) -> None:
         self._book, self._part, self._strings = book, part, strings
-        self._known: dict[str, tuple[str, str, bool]] = {}
 
     def blocks(self) -> Iterator[list[tuple[list[Any], SheetRow]]]:
         """Rows with the values of their cells (a text, a number, a date, None), some thousand at a time; rows left out in the file are missing."""
         line = 0
         for text in self._row_texts():
+            cells = _CELL.findall(text)
+            usual = len(cells) == sum(map(text.count, _CELL_STARTS)) and not _ODD.search(text)
             rows = [(match.group(1), match.group(2) or "") for match in _ROW.finditer(text)]
-            cells = [_CELL.findall(inner) for _, inner in rows]
-            usual = sum(map(len, cells)) == sum(map(text.count, _CELL_STARTS)) and not _ODD.search(text)
             if not usual:
                 rows = [(match.group(1), _rewritten(match.group(0))) for match in _ROW.finditer(text)]
-                cells = [_CELL.findall(inner) for _, inner in rows]
+                cells = _CELL.findall("".join(inner for _, inner in rows))
+            counts = np.array([inner.count("<c ") for _, inner in rows], np.int64)
+            values, widths, exact = self._table(cells, counts)
             found: list[tuple[list[Any], SheetRow]] = []
-            shared: list[tuple[list[Any], int]] = []
-            indices: list[int] = []
-            for (attributes, inner), parts in zip(rows, cells, strict=True):
+            for (attributes, inner), row, width, same in zip(rows, values, widths, exact, strict=True):
                 number = _NUMBER.search(attributes)
                 line = int(number.group(1)) if number else line + 1
-                values, exact = self._values(parts, shared, indices)
-                found.append((values, SheetRow(line, inner, usual and exact and "<f" not in inner, len(values))))
-            if shared:
-                texts = self._strings().take(pa.array(indices, pa.int64())).to_pylist()
-                for (values, at), told in zip(shared, texts, strict=True):
-                    values[at] = told
+                found.append((row, SheetRow(line, inner, usual and same and "<f" not in inner, width)))
             yield found
 
-    def _values(
-        self, parts: list[tuple[str, str, str]], shared: list[tuple[list[Any], int]], indices: list[int]
-    ) -> tuple[list[Any], bool]:
-        """The values of a row; places of shared texts are noted. Also whether its cells refer to nothing but styles and texts."""
-        values: list[Any] = []
-        exact = True
-        known = self._known
-        for column, attributes, content in parts:
-            told = known.get(attributes)
-            if told is None:
-                told = known[attributes] = _told(attributes)
-            kind, style, bare = told
-            exact = exact and bare
-            at = _PLACES.get(column)
-            if at is None:
-                at = _PLACES[column] = column_index_from_string(column) - 1
-            if at == len(values):
-                values.append(None)
-            elif at > len(values):
-                values.extend([None] * (at + 1 - len(values)))
-            if not content:
-                continue
+    def _table(
+        self, cells: list[tuple[str, str, str]], counts: NDArray[np.int64]
+    ) -> tuple[list[list[Any]], list[int], list[bool]]:
+        """By row, `counts` cells each: the values, how many columns there are, and whether the cells refer to nothing but styles and texts."""
+        if not cells:
+            return [[] for _ in counts], [0] * len(counts), [True] * len(counts)
+        columns, attributes, contents = zip(*cells, strict=True)
+        place = np.fromiter((_PLACES.get(column) or _place(column) for column in columns), np.int64, len(cells)) - 1
+        row = np.repeat(np.arange(len(counts)), counts)
+        widths = np.zeros(len(counts), np.int64)
+        np.maximum.at(widths, row, place + 1)
+        exact = np.ones(len(counts), np.bool_)
+        filled = np.fromiter(map(bool, contents), np.bool_, len(cells))
+        width = int(place[filled].max(initial=-1)) + 1
+        if width * len(counts) > _MOST_CELLS and len(counts) > 1:
+            half = len(counts) // 2
+            cut = int(counts[:half].sum())
+            first, second = self._table(cells[:cut], counts[:half]), self._table(cells[cut:], counts[half:])
+            return [*first[0], *second[0]], [*first[1], *second[1]], [*first[2], *second[2]]
+        table = np.full((len(counts), width), None, dtype=object)
+        kinds = {text: number for number, text in enumerate(dict.fromkeys(attributes))}
+        kind_of = np.fromiter(map(kinds.__getitem__, attributes), np.int64, len(cells))
+        for text, number in kinds.items():
+            kind, style, bare = _told(text)
+            chosen = kind_of == number
+            if not bare:
+                exact[row[chosen]] = False
+            at = np.flatnonzero(chosen & filled)
+            inside = [contents[one] for one in at.tolist()]
             if kind == "s":
-                shared.append((values, at))
-                indices.append(int(content[3:-4] if content.startswith("<v>") else _value(content) or 0))
+                indices = [int(one[3:-4] if one.startswith("<v>") else _value(one) or 0) for one in inside]
+                told = self._strings().take(pa.array(indices, pa.int64())).to_numpy(zero_copy_only=False)
             else:
-                values[at] = self._plain(kind, style, content)
-        return values, exact
+                told = np.empty(len(at), dtype=object)
+                told[:] = [self._plain(kind, style, one) for one in inside]
+            table[row[at], place[at]] = told
+        return table.tolist(), widths.tolist(), exact.tolist()
 
     def _row_texts(self) -> Iterator[str]:
         """The XML of whole rows, in parts of a megabyte or so. Raises EOFError when the sheet ends too early."""
@@ -207,6 +213,11 @@ class SheetXml:
             except (OverflowError, ValueError):
                 return "#VALUE!"
         return number
+
+
+def _place(column: str) -> int:
+    """The place of a column, from 1 on, and a note of it."""
+    return _PLACES.setdefault(column, column_index_from_string(column))
 
 
 def _told(attributes: str) -> tuple[str, str, bool]:
