@@ -44,8 +44,15 @@ browser:
 	@command -v chromium >/dev/null || (test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq chromium) || \
 		echo "No chromium: the browser test will be skipped. Install Debian's package chromium."
 
+# Unpacked, not installed: a web server that `make test` starts on somebody's machine would be rude.
+.PHONY: proxies
+proxies:
+	@test -x .proxies/usr/sbin/nginx -a -x .proxies/usr/bin/caddy || (mkdir -p .proxies && cd .proxies && \
+		(test "$$(id -u)" != 0 || apt-get update -qq) && apt-get download -qq nginx caddy && for one in *.deb; do dpkg-deb -x $$one .; done) || \
+		echo "No nginx and Caddy: the tests of the proxies will be skipped. They need Debian's packages nginx and caddy."
+
 .PHONY: test
-test: install browser ## All tests, on both cores (COVERAGE=1 measures what they reach, a quarter slower)
+test: install browser proxies ## All tests, on both cores (COVERAGE=1 measures what they reach, a quarter slower)
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25 $(if $(COVERAGE),--cov --cov-report=term:skip-covered)
 
 .PHONY: test-live
