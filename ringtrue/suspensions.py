@@ -23,6 +23,7 @@ _MOBILE = ("mobile", "unknown", "")
 _LONGEST_CODE = 3
 
 
+@cache
 def lines_named(digits: str, line_type: str | None) -> str:
     """The lines that a number belongs to, like "86 mobile" or "1 other", from its digits (the first three suffice) and its kind of line."""
     codes = (digits[:length] for length in range(1, _LONGEST_CODE + 1))
