@@ -8,36 +8,22 @@ from __future__ import annotations
 
 import csv
 import itertools
-import warnings
-import zipfile
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime, time
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO, TypeVar
-from xml.etree.ElementTree import ParseError
-
-import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
+from typing import NamedTuple, TextIO
 
 from connectors.file_encoding import ADVICE, Encoding, sniff_encoding
-from connectors.sheet_xml import Book, SheetRow, SheetXml, shared_texts
+from connectors.workbooks import WorkbookSheet
 from ringtrue.errors import FileUnreadable
 
-_Opened = TypeVar("_Opened")
 DELIMITERS = ",;\t|"
 SAMPLE_ROWS = 300
-WORKBOOK_BYTES = 1 << 31
-"""A workbook that unpacks to more than two gigabytes is refused: its texts are held in memory by the reader."""
 LONGEST_LINE = 1 << 24
 LINES_AT_ONCE = 500
-_DAMAGED = (zipfile.BadZipFile, zlib.error, ParseError, EOFError, UnicodeDecodeError, IndexError)
-_LOOKED_AT = 50
-"""Rows of a sheet that are looked at to see whether it holds anything."""
 
 
 class TableRow(NamedTuple):
@@ -67,9 +53,7 @@ class TableFile:
         if not path.is_file():
             raise FileUnreadable(f"There is no file {path}: check the path.")
         self.is_workbook = path.suffix.lower() in {".xlsx", ".xlsm"}
-        self._sheet = sheet
-        self._part: str | None = None
-        self._strings: Any = None
+        self.workbook = WorkbookSheet(path, sheet) if self.is_workbook else None
         self._encoding = Encoding("")
         self._delimiter = delimiter or ","
         if path.suffix.lower() in {".xls", ".ods", ".numbers"}:
@@ -132,7 +116,7 @@ class TableFile:
 
     def _raw(self) -> Iterator[tuple[int, list[str] | str]]:
         """Lines and cells, or a reason in place of cells."""
-        return self._workbook_rows() if self.is_workbook else self._text_rows()
+        return self._workbook_rows(self.workbook) if self.workbook else self._text_rows()
 
     def _find_header(self) -> None:
         top = [(line, cells) for line, cells in itertools.islice(self._raw(), SAMPLE_ROWS) if isinstance(cells, list)]
@@ -241,117 +225,11 @@ class TableFile:
                 best, best_score = delimiter, score
         return best
 
-    def _workbook_rows(self) -> Iterator[tuple[int, list[str] | str]]:
-        with self.sheet_rows() as rows:
+    def _workbook_rows(self, workbook: WorkbookSheet) -> Iterator[tuple[int, list[str] | str]]:
+        with workbook.rows() as rows:
             for line, cells, _ in rows:
                 if any(cells):
                     yield line, cells
-
-    @contextmanager
-    def sheet_rows(self) -> Iterator[Iterator[tuple[int, list[str], Any]]]:
-        """The rows of a workbook's sheet from top to bottom, blank ones too: line, texts, and the row as it stands, a SheetRow where `is_plain`, else openpyxl's cells.
-        Formulas count as the values they had.
-        """
-        self._check_workbook()
-        with warnings.catch_warnings():
-            # openpyxl warns about styles and validations, which we do not read.
-            warnings.simplefilter("ignore", UserWarning)
-            book = self._opened(Book.opened)
-            try:
-                part = self._chosen_part(book)
-                yield (
-                    self._plain_rows(self._sheet_xml(book, part))
-                    if book.is_plain(part)
-                    else self._openpyxl_rows(part, book)
-                )
-            except _DAMAGED as exc:
-                raise FileUnreadable(f"{self.path.name} is damaged or cut short: save it again as .xlsx.") from exc
-            finally:
-                book.archive.close()
-
-    def book(self) -> Book | None:
-        """The workbook, where its sheet is one that `SheetXml` reads; to be closed by its archive."""
-        if not self.is_workbook:
-            return None
-        with self.sheet_rows():
-            # What is wrong with the sheet is said here.
-            part = self._part
-        book = self._opened(Book.opened)
-        if part is not None and book.is_plain(part):
-            return book
-        book.archive.close()
-        return None
-
-    def _opened(self, how: Callable[[Path], _Opened]) -> _Opened:
-        try:
-            return how(self.path)
-        except (InvalidFileException, KeyError, ValueError, OSError, *_DAMAGED) as exc:
-            raise FileUnreadable(f"{self.path.name} is not a workbook Excel can open: save it again as .xlsx.") from exc
-
-    def _sheet_xml(self, book: Book, part: str) -> SheetXml:
-        def strings() -> Any:
-            if self._strings is None:
-                self._strings = shared_texts(book)
-            return self._strings
-
-        return SheetXml(book, part, strings)
-
-    def _plain_rows(self, sheet: SheetXml) -> Iterator[tuple[int, list[str], Any]]:
-        nothing = SheetRow(0, "", is_exact=True, width=0)
-        before = 0
-        for block in sheet.blocks():
-            for values, row in block:
-                for line in range(before + 1, row.line):
-                    yield line, [], nothing
-                before = row.line
-                yield before, [value.strip() if type(value) is str else cell_text(value) for value in values], row
-
-    def _openpyxl_rows(self, part: str, book: Book) -> Iterator[tuple[int, list[str], Any]]:
-        names = {target: name for name, (target, _) in book.sheets.items()}
-        whole = self._opened(partial(openpyxl.load_workbook, read_only=True, data_only=True))
-        try:
-            sheet = whole[names[part]]
-            sheet.reset_dimensions()
-            for line, found in enumerate(sheet.iter_rows(), start=1):
-                yield line, [cell_text(cell.value) for cell in found], list(found)
-        finally:
-            whole.close()
-
-    def _chosen_part(self, book: Book) -> str:
-        if self._part is None:
-            self._part = self._choose(book)
-        return self._part
-
-    def _choose(self, book: Book) -> str:
-        if self._sheet is not None:
-            if self._sheet not in book.sheets:
-                raise FileUnreadable(f"{self.path.name} has no sheet {self._sheet!r}; it has {', '.join(book.sheets)}.")
-            return book.sheets[self._sheet][0]
-        visible = [part for part, shown in book.sheets.values() if shown]
-        if any(book.is_strict(part) for part in visible):
-            raise FileUnreadable(
-                f"{self.path.name} is a Strict Open XML workbook: save it as an Excel workbook (.xlsx), which is the first kind in Excel's list."
-            )
-        for part in visible:
-            rows = (
-                self._plain_rows(self._sheet_xml(book, part))
-                if book.is_plain(part)
-                else self._openpyxl_rows(part, book)
-            )
-            if any(any(cells) for _, cells, _ in itertools.islice(rows, _LOOKED_AT)):
-                return part
-        return next(iter(book.sheets.values()))[0]
-
-    def _check_workbook(self) -> None:
-        try:
-            with zipfile.ZipFile(self.path) as parts:
-                size = sum(part.file_size for part in parts.infolist())
-        except zipfile.BadZipFile as exc:
-            raise FileUnreadable(
-                f"{self.path.name} is not an .xlsx workbook, or a password protects it. Save it again without one."
-            ) from exc
-        if size > WORKBOOK_BYTES:
-            raise FileUnreadable(f"{self.path.name} unpacks to {size >> 20} MB: save it as CSV UTF-8.")
 
 
 def names_the_separator(cells: Sequence[str]) -> bool:
@@ -393,16 +271,3 @@ def _unique(header: Sequence[str]) -> tuple[str, ...]:
         copies = sum(other == name or other.startswith(f"{name} (") for other in names)
         names.append(f"{name} ({copies + 1})" if copies else name)
     return tuple(names)
-
-
-def cell_text(value: object) -> str:
-    """A cell as a person sees it, without exponents: Excel keeps long numbers as floating point."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else repr(value)
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    return str(value).replace("\0", "").strip()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from connectors.table_files import RejectedRow, TableFile, names_the_separator
+from connectors.workbooks import WorkbookSheet
 
 BATCH = 50_000
 BATCH_CHARACTERS = 1 << 25
@@ -40,7 +41,7 @@ _ABOVE = "It stands above the header."
 
 def batches(table: TableFile, moved: Callable[[int], object]) -> Iterator[Batch]:
     """The rows below the header. `moved` is told how far in the file we are: bytes of a text, rows of a workbook."""
-    source: _Rows = _workbook(table, moved) if table.is_workbook else _text(table, moved)
+    source: _Rows = _workbook(table, table.workbook, moved) if table.workbook else _text(table, moved)
     width = len(table.columns)
     while True:
         cells: list[list[str]] = []
@@ -115,9 +116,9 @@ def _text(table: TableFile, moved: Callable[[int], object]) -> _Rows:
                 yield line, _ABOVE, original
 
 
-def _workbook(table: TableFile, moved: Callable[[int], object]) -> _Rows:
+def _workbook(table: TableFile, workbook: WorkbookSheet, moved: Callable[[int], object]) -> _Rows:
     width = len(table.columns)
-    with table.sheet_rows() as rows:
+    with workbook.rows() as rows:
         for line, cells, original in rows:
             if line % 1_000 == 0:
                 moved(line)

@@ -61,7 +61,7 @@ def writing(table: TableFile, path: Path) -> Iterator[Writer]:
     """A writer of the kind of the list: a workbook for a workbook, text with the same separator and quotation marks for a text."""
     with whole_file(path) as place:
         if path.suffix.lower() == ".xlsx":
-            book = table.book()
+            book = table.workbook.book() if table.workbook else None
             sheets = SheetWriter(table, book, place) if book else WorkbookWriter(table, place)
             try:
                 yield sheets

@@ -11,7 +11,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from connectors.table_files import TableFile, TableRow, cell_text
+from connectors.table_files import TableFile, TableRow
+from connectors.workbooks import WorkbookSheet, cell_text
 from ringtrue.errors import FileUnreadable
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -87,7 +88,7 @@ def by_openpyxl(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def by_us(path: Path) -> list[tuple[int, list[str]]]:
-    with TableFile(path).sheet_rows() as rows:
+    with WorkbookSheet(path, None).rows() as rows:
         return [(line, cells) for line, cells, _ in rows if any(cells)]
 
 
@@ -103,7 +104,7 @@ def trimmed(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_every_way_to_write_a_sheet_reads_as_openpyxl_reads_it(tmp_path: Path, body: str, date1904: bool) -> None:
     path = packed(tmp_path / "list.xlsx", body, date1904=date1904)
-    book = TableFile(path).book()
+    book = WorkbookSheet(path, None).book()
     assert book is not None, "read by pattern"
     book.archive.close()
     assert trimmed(by_us(path)) == trimmed(by_openpyxl(path))
@@ -111,7 +112,7 @@ def test_every_way_to_write_a_sheet_reads_as_openpyxl_reads_it(tmp_path: Path, b
 
 def test_a_sheet_with_a_prefix_is_left_to_openpyxl(tmp_path: Path) -> None:
     path = packed(tmp_path / "list.xlsx", BODIES["numbers"], prefix="x")
-    assert TableFile(path).book() is None
+    assert WorkbookSheet(path, None).book() is None
     assert by_us(path) == by_openpyxl(path)
 
 
@@ -161,3 +162,12 @@ def test_a_text_that_is_not_there_is_damage(tmp_path: Path) -> None:
     path = packed(tmp_path / "list.xlsx", '<row r="2"><c r="A2" t="s"><v>99</v></c></row>')
     with pytest.raises(FileUnreadable, match="damaged or cut short"):
         TableFile(path)
+
+
+def test_a_row_beyond_the_last_is_damage(tmp_path: Path) -> None:
+    path = packed(
+        tmp_path / "list.xlsx",
+        '<row r="2"><c r="A2"><v>1</v></c></row><row r="2000000000"><c r="A1"><v>1</v></c></row>',
+    )
+    with pytest.raises(FileUnreadable, match="damaged or cut short"):
+        by_us(path)
