@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -12,14 +13,17 @@ from ringtrue.source_frame import SILENT, verdicts
 from ringtrue.status import decide, trunk_alarms
 
 _WEEK_MS: Final = 7 * 86_400_000
+LIKELY_DEAD: Final = 0.99
+"""A source is judged by a share, so a verdict serves of which one in a hundred is wrong; a single number is given up from the policy's `dead_from` on only."""
 
 
 def judge_past(evidence: pd.DataFrame, limits: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     """`number`, `contact`, `status`, `at` (ms) of the contacts whose number said something by its limit; the others are left out.
 
     `evidence`: the columns `decide` takes, `observed_at` as datetime. `limits`: `number`, `contact`, `limit` (ms): what is observed later does not count.
-    The status that today's policy would have given then: evidence moves by whole weeks, so that all limits meet in one moment and hours and weekdays stay what they were.
+    The status that today's policy would have given then (`disconnected` from `LIKELY_DEAD` on): evidence moves by whole weeks, so that all limits meet in one moment and hours and weekdays stay what they were.
     """
+    policy = replace(policy, dead_from=min(policy.dead_from, LIKELY_DEAD))
     parts = [
         _judge(evidence, limits[limits.groupby("number").cumcount() == turn], policy)
         for turn in range(int(limits.groupby("number").cumcount().max()) + 1 if len(limits) else 0)
