@@ -1,6 +1,6 @@
 """What docs/production.md and docs/existing-dagster.md have an administrator type is run, line by line, in a folder of the test's.
 
-A program that changes the machine itself is played by a stand-in, which takes only what the real one takes; `STAND_INS` says why for each.
+A program that changes the machine itself is played by a stand-in, which takes whatever it is given; `STAND_INS` says why for each.
 """
 
 from __future__ import annotations
