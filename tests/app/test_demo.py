@@ -63,7 +63,7 @@ def still_there(folder: Path) -> list[str]:
 
 
 def test_twice_and_the_second_time_there_is_nothing_to_do(folder: Path) -> None:
-    said, _ = (process := start(folder, contacts="600")).communicate(timeout=PATIENCE_SECONDS)
+    said, _ = (process := start(folder, contacts="3000")).communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, said
     assert re.search(r"^changes: [1-9]\d*$", said, re.MULTILINE), said
     for line in ("contacts pulled", "numbers found", "fields changed", "flagged do-not-call", "API calls", "seconds"):
@@ -74,7 +74,7 @@ def test_twice_and_the_second_time_there_is_nothing_to_do(folder: Path) -> None:
         shown = re.search(rf"^{status} +\S+ +(.+)$", said, re.MULTILINE)
         assert shown is not None, said
         assert "0" not in shown[1].split(), f"{status} is missing somewhere: {shown[0]}"
-    said, _ = (process := start(folder, "--json", contacts="600")).communicate(timeout=PATIENCE_SECONDS)
+    said, _ = (process := start(folder, "--json", contacts="3000")).communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, said
     summary = json.loads(said)
     assert summary["changes"] == 0
