@@ -24,7 +24,7 @@ from ringtrue.sentences import labels
 from ringtrue.settings import load_settings
 from tests.stand_ins import ROOT, running_sandbox
 
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 600
 
 
 @pytest.fixture
