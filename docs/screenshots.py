@@ -17,7 +17,7 @@ from app.demo_world import alone, home_of, running_sandbox, running_ui, settle_i
 IMAGES = Path(__file__).with_name("images")
 CHROMIUM = "/usr/bin/chromium"
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
-GRAPH: ViewportSize = {"width": 1500, "height": 1720}
+GRAPH: ViewportSize = {"width": 1500, "height": 2060}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 COLOURS = 128
 WAIT_MS = 60_000
