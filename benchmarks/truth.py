@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import re
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ RIVALS = ("monthly", "quarterly", "never", "strikes")
 BUDGETS = (0.02, 0.06, 0.12, 0.30, None)
 _CURVE_NUMBERS = 20_000
 _MARK = "<!-- results -->"
+_SHOWN = re.compile(r"(?<=<!-- truth -->\n).*(?=<!-- end of truth -->)", re.DOTALL)
+"""Where benchmarks/README.md shows the usual world."""
 
 
 def simulated(settings: Settings, names: tuple[str, ...], tactics: Tactics, keep: Path | None) -> dict[str, Tally]:
@@ -167,6 +170,9 @@ def main(argv: list[str] | None = None) -> None:
             f"{base.numbers:,} numbers, {base.months} months, {len(seeds)} seeds. Written {datetime.now(UTC):%d %B %Y}."
         )
         page.write_text(f"{before}{_MARK}\n\n{title}\n{text}\n", encoding="utf-8")
+        overview = HERE / "README.md"
+        shown = f"\n{title}\n\n{_usual_world(results, harsh[0])}\n\n"
+        overview.write_text(_SHOWN.sub(lambda _: shown, overview.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _told(results: report.Results, harsh: list[float], seeds: list[int]) -> str:
@@ -175,17 +181,28 @@ def _told(results: report.Results, harsh: list[float], seeds: list[int]) -> str:
         title = f"## All policies, world {harshness:g} x, seed {seeds[0]}"
         parts.append(f"{title}\n\n" + report.policies(results[harshness, seeds[0]]))
     parts.append("## RingTrue in every world\n\n" + report.worlds(results))
-    ours = [world["ringtrue"] for key, world in results.items() if key[0] == harsh[0]]
+    parts += _matrices(results, harsh[0])
+    return "\n\n".join(parts)
+
+
+def _matrices(results: report.Results, harshness: float) -> list[str]:
+    """The confusion matrices of one world, all seeds together."""
+    ours = [world["ringtrue"] for key, world in results.items() if key[0] == harshness]
     said, stood, statuses = (
         np.sum([getattr(one, name) for one in ours], axis=0) for name in ("said", "lines", "statuses")
     )
-    parts.append(
-        f"## The line fact, world {harsh[0]:g} x, all seeds\n\n"
-        + report.lines(said, "When the word changed", standing=False)
-    )
-    parts.append(report.lines(stood, "As it stood, every two months", standing=True))
-    parts.append(f"## The eight statuses, world {harsh[0]:g} x, all seeds\n\n" + report.statuses(statuses))
-    return "\n\n".join(parts)
+    return [
+        f"## The line fact, world {harshness:g} x, all seeds\n\n"
+        + report.lines(said, "When the word changed", standing=False),
+        report.lines(stood, "As it stood, every two months", standing=True),
+        f"## The eight statuses, world {harshness:g} x, all seeds\n\n" + report.statuses(statuses),
+    ]
+
+
+def _usual_world(results: report.Results, harshness: float) -> str:
+    """Goals and matrices of one world, for the overview of all benchmarks."""
+    of_world = {key: world for key, world in results.items() if key[0] == harshness}
+    return "\n\n".join(["## Goals\n\n" + report.goals(of_world), *_matrices(results, harshness)])
 
 
 def _curve(base: Settings, harshness: float, seed: int, tactics: Tactics, arguments: argparse.Namespace) -> str:
